@@ -1,0 +1,34 @@
+// One run for the whole repository: every package's tests, on Node and, where the same code must hold
+// there, on workerd. A file ending in `.node.test.ts` needs Node itself and runs there only.
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+const conditions = ["headgate-source"];
+const source = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...source,
+        test: {
+          name: "node",
+          include: ["packages/*/{src,test}/**/*.test.ts", "apps/*/{src,test}/**/*.test.ts", "tooling/*/test/**/*.test.ts"],
+        },
+      },
+      {
+        ...source,
+        plugins: [
+          cloudflareTest({
+            miniflare: { compatibilityDate: "2026-10-01", compatibilityFlags: ["nodejs_compat"] },
+          }),
+        ],
+        test: {
+          name: "workerd",
+          include: ["packages/{core,hono,otel}/{src,test}/**/*.test.ts"],
+          exclude: ["**/*.node.test.ts", "**/*.property.test.ts"],
+        },
+      },
+    ],
+  },
+});
