@@ -1,0 +1,30 @@
+export { constantBackoff, exponentialBackoff } from "./backoff.ts";
+export type { Backoff, ConstantBackoffOptions, ExponentialBackoffOptions } from "./backoff.ts";
+export type { Call, ExecuteOptions, Operation, OperationContext } from "./call.ts";
+export { circuitBreaker } from "./circuit-breaker.ts";
+export type { CircuitBreaker, CircuitBreakerOptions, CircuitState } from "./circuit-breaker.ts";
+export { systemClock } from "./clock.ts";
+export type { Clock, ClockTimer } from "./clock.ts";
+export { concurrencyLimit } from "./concurrency-limit.ts";
+export type { ConcurrencyLimit, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
+export {
+  CircuitOpenError,
+  ConcurrencyLimitError,
+  HeadgateError,
+  InvalidOptionError,
+  isHeadgateError,
+  isRefusal,
+  TimeoutError,
+} from "./errors.ts";
+export type { HeadgateEvent, Observer } from "./observer.ts";
+export { pipeline } from "./pipeline.ts";
+export type { Pipeline, PipelineOptions } from "./pipeline.ts";
+export type { EnterStep, LeaveStep, Outcome, Policy } from "./policy.ts";
+export { systemRandom } from "./random.ts";
+export type { Random } from "./random.ts";
+export { retry } from "./retry.ts";
+export type { FailedAttempt, Retry, RetryOptions } from "./retry.ts";
+export { timeout } from "./timeout.ts";
+export type { Timeout, TimeoutOptions } from "./timeout.ts";
+export { consecutiveFailures, countWindow } from "./trip.ts";
+export type { ConsecutiveFailuresOptions, CountWindowOptions, Trip } from "./trip.ts";

@@ -1,0 +1,35 @@
+// What the engine and the policies tell the outside. One function, one union; no observer, no cost.
+import type { Outcome } from "./policy.ts";
+
+/** Something that happened to a call or to a policy. `pipeline` is the pipeline's name; durations in milliseconds. */
+export type HeadgateEvent =
+  | {
+      readonly type: "pipeline.settled";
+      readonly pipeline: string;
+      readonly outcome: Outcome;
+      /** What the caller was given when the call threw. */
+      readonly error: unknown;
+      readonly durationMs: number;
+      /** How often the operation was sent for, the first time included. */
+      readonly attempts: number;
+    }
+  | { readonly type: "timeout.fired"; readonly pipeline: string; readonly scope: "total" | "attempt"; readonly timeoutMs: number }
+  | {
+      readonly type: "retry.scheduled";
+      readonly pipeline: string;
+      /** The attempt that will run: 2 for the first retry. */
+      readonly attempt: number;
+      readonly delayMs: number;
+      /** The error or the failed value of the last attempt. */
+      readonly result: unknown;
+    }
+  | { readonly type: "retry.exhausted"; readonly pipeline: string; readonly attempts: number; readonly result: unknown }
+  | { readonly type: "circuit-breaker.opened"; readonly pipeline: string; readonly name: string; readonly openMs: number; readonly cause: unknown }
+  | { readonly type: "circuit-breaker.half-opened"; readonly pipeline: string; readonly name: string }
+  | { readonly type: "circuit-breaker.closed"; readonly pipeline: string; readonly name: string }
+  | { readonly type: "circuit-breaker.rejected"; readonly pipeline: string; readonly name: string; readonly retryAfterMs: number }
+  | { readonly type: "concurrency-limit.rejected"; readonly pipeline: string; readonly name: string; readonly reason: "full" | "wait" }
+  | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
+
+/** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */
+export type Observer = (event: HeadgateEvent) => void;

@@ -1,0 +1,33 @@
+// Checks of options: made when a policy is made, and the error says the place, what is allowed and what came.
+import { InvalidOptionError } from "./errors.ts";
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}
+
+export function rejectOption(place: string, allowed: string, got: unknown): never {
+  throw new InvalidOptionError(place, allowed, show(got));
+}
+
+export function checkInteger(place: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  rejectOption(place, max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`, value);
+}
+
+/** `min` itself is allowed; `above` excludes it. */
+export function checkNumber(place: string, value: number, min: number, max: number, above = false): void {
+  if (typeof value === "number" && (above ? value > min : value >= min) && value <= max) return;
+  rejectOption(place, `a number ${above ? `above ${min}` : `of at least ${min}`} and at most ${max}`, value);
+}
+
+export function checkName(place: string, value: string): void {
+  if (typeof value === "string" && value.length > 0) return;
+  rejectOption(place, "a string that is not empty", value);
+}
+
+export function checkFunction(place: string, value: unknown): void {
+  if (typeof value !== "function") rejectOption(place, "a function", value);
+}

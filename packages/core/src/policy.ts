@@ -1,0 +1,47 @@
+// The contract between the engine and a policy. A policy is two synchronous steps, one on the way down to the
+// operation and one on the way back up; users write their own against the same contract as ours.
+import type { Call } from "./call.ts";
+
+/**
+ * How one trip of a call ended, as policies see it.
+ *
+ * - `success`: the operation returned and `isFailure`, if given, does not call it a failure.
+ * - `failure`: it threw, or returned what `isFailure` recognises.
+ * - `dropped`: overload. Our own timeout, or what `isOverload` recognises (429, 503, connection refused).
+ * - `ignored`: says nothing about the dependency. The caller left, or one of our own policies refused.
+ */
+export type Outcome = "success" | "failure" | "dropped" | "ignored";
+
+/**
+ * What a policy answers on the way down: `pass` lets the call through, `park` keeps it until
+ * `call.resume(at)` or `call.finish(at)`, `end` sends it back up with what `call.conclude(…)` has set.
+ */
+export type EnterStep = "pass" | "park" | "end";
+
+/**
+ * What a policy answers on the way up: `pass` hands the outcome on (change it first with `call.conclude(…)`
+ * to replace it), `again` sends the call down once more, `park` keeps it until `call.again(at)`
+ * or `call.finish(at)`.
+ */
+export type LeaveStep = "pass" | "park" | "again";
+
+export interface Policy {
+  /** The feature's name, kebab-case: `"circuit-breaker"`. Errors, events and metrics carry it. */
+  readonly kind: string;
+  /**
+   * True for a policy that runs caller's code again on the way up (retry, hedge, fallback). Timers inside such a
+   * policy are not shared between calls, so that the code runs in its own asynchronous context.
+   */
+  readonly reruns?: boolean;
+  /** True for a policy that may end a call from outside, with `call.cut`: the operation's signal is then its own. */
+  readonly cuts?: boolean;
+  /** On the way down. `at` is the policy's place in this pipeline; `call.slots[at]` is its memory for this call. */
+  enter(call: Call, at: number): EnterStep;
+  /**
+   * On the way up: called exactly once for each time the policy let the call through. While `call.cutting` the call
+   * is being ended from further out and the answer is not asked for.
+   */
+  leave(call: Call, at: number): LeaveStep;
+  /** The call that this policy has parked is being ended from further out: forget it, give back what it holds. */
+  interrupt?(call: Call, at: number): void;
+}

@@ -1,0 +1,73 @@
+// Timers of one duration on a host whose timers are shared by everything in the process (Node, Bun, Deno, browsers).
+// They expire in the order in which they started, so a list with one host timer at its head does: starting and
+// stopping costs a pointer each instead of a host timer. workerd takes `timers.workerd.ts` instead.
+import type { Clock, ClockTimer } from "./clock.ts";
+import { HostTimers, type Timer, type Timers } from "./host-timers.ts";
+
+/** Timers due within this time expire together; host timers may fire a little early. */
+const earlyMs = 0.5;
+
+class TimerList implements Timers {
+  private readonly clock: Clock;
+  private readonly delayMs: number;
+  private readonly expire: (timer: Timer) => void;
+  private readonly tick: () => void;
+  private head: Timer | null = null;
+  private tail: Timer | null = null;
+  private host: ClockTimer | null = null;
+
+  constructor(clock: Clock, delayMs: number, expire: (timer: Timer) => void) {
+    this.clock = clock;
+    this.delayMs = delayMs;
+    this.expire = expire;
+    this.tick = () => this.run();
+  }
+
+  start(timer: Timer): void {
+    timer.dueMs = this.clock.now() + this.delayMs;
+    const tail = this.tail;
+    timer.previous = tail;
+    this.tail = timer;
+    if (tail !== null) {
+      tail.next = timer;
+      return;
+    }
+    this.head = timer;
+    if (this.host === null) this.host = this.clock.after(this.delayMs, this.tick);
+    else this.host.ref();
+  }
+
+  stop(timer: Timer): void {
+    const { previous, next } = timer;
+    if (previous === null && next === null && this.head !== timer) return;
+    if (previous === null) this.head = next;
+    else previous.next = next;
+    if (next === null) this.tail = previous;
+    else next.previous = previous;
+    timer.previous = timer.next = null;
+    // Idle: the host timer stays armed for the next call, but does not hold the process.
+    if (this.head === null) this.host?.unref();
+  }
+
+  private run(): void {
+    this.host = null;
+    const nowMs = this.clock.now();
+    for (let timer = this.head; timer !== null; timer = this.head) {
+      const leftMs = timer.dueMs - nowMs;
+      if (leftMs > earlyMs) {
+        this.host = this.clock.after(leftMs, this.tick);
+        return;
+      }
+      this.stop(timer);
+      this.expire(timer);
+    }
+  }
+}
+
+export function sharedTimers(clock: Clock, delayMs: number, expire: (timer: Timer) => void): Timers {
+  return new TimerList(clock, delayMs, expire);
+}
+
+/** Whether timers of different calls fire from one host timer, and so in the context of whichever call armed it. */
+export const timersAreShared = true;
+export { HostTimers };
