@@ -1,5 +1,5 @@
 // The engine. One Call per execution goes down through the policies, runs the operation and comes back up through
-// them with its outcome. Control flow stands in `travel`; a policy only answers what is to happen next.
+// them with its outcome. Control flow stands in `descend` and `ascend`; a policy only answers what is to happen next.
 import { type HeadgateError, isHeadgateError, isRefusal } from "./errors.ts";
 import type { Timer } from "./host-timers.ts";
 import type { HeadgateEvent } from "./observer.ts";
@@ -132,7 +132,7 @@ export class Attempt implements OperationContext {
       return;
     }
     call.judge(threw, value);
-    travel(call, call.pipeline.policies.length - 1, false);
+    goUp(call, call.pipeline.policies.length - 1);
   }
 
   private endIfOver(): void {
@@ -143,8 +143,6 @@ export class Attempt implements OperationContext {
   }
 }
 
-const notParked = -1;
-
 export class Call {
   readonly pipeline: Pipeline;
   readonly operation: Operation<unknown>;
@@ -153,8 +151,6 @@ export class Call {
   attempt = 1;
   /** The attempt that is running or ran last on this trip; null when the operation was not reached. */
   work: Attempt | null = null;
-  /** One place per policy for what it has to remember about this call. */
-  readonly slots: unknown[];
   /** The innermost timeout that is armed. */
   timer: Timer | null = null;
 
@@ -165,11 +161,16 @@ export class Call {
 
   /** The call is being ended by a policy further out, or by its caller: a policy is told, not asked. */
   cutting = false;
-  done = false;
-  moving = false;
-  parkedAt: number = notParked;
+  phase: "moving" | "resting" | "done" = "moving";
+  /** While resting: the policy that has parked the call, or one past the last when its operation is running. */
+  at = 0;
   pendingCut: { at: number; outcome: Outcome; error: unknown } | null = null;
   startedMs = 0;
+
+  // What policies remember of this call. Most calls need one place: that of the breaker.
+  private keptAt = -1;
+  private kept: unknown = undefined;
+  private keptMore: unknown[] | null = null;
 
   link: Link | null = null;
   resolve: ((value: unknown) => void) | null = null;
@@ -179,7 +180,18 @@ export class Call {
     this.pipeline = pipeline;
     this.operation = operation;
     this.options = options;
-    this.slots = pipeline.noSlots.slice();
+  }
+
+  /** Remembers something for the policy at `at`, until the call has passed it or is sent down again from further out. */
+  keep(at: number, value: unknown): void {
+    if (this.keptAt === -1) this.keptAt = at;
+    if (this.keptAt === at) this.kept = value;
+    else (this.keptMore ??= [])[at] = value;
+  }
+
+  /** What the policy at `at` has remembered; undefined without anything. */
+  recall(at: number): unknown {
+    return this.keptAt === at ? this.kept : this.keptMore?.[at];
   }
 
   /** Sets what the call carries up from here. */
@@ -205,28 +217,33 @@ export class Call {
 
   /** Lets go of a call that the policy at `at` has parked on the way down: on from below it. */
   resume(at: number): void {
-    if (this.parkedAt !== at) return;
-    this.parkedAt = notParked;
-    travel(this, at + 1, true);
+    if (!this.parkedBy(at)) return;
+    goDown(this, at + 1);
   }
 
   /** Sends a call that the policy at `at` has parked on the way up down again from below it. */
   again(at: number): void {
-    if (this.parkedAt !== at) return;
-    this.nextAttempt();
+    if (!this.parkedBy(at)) return;
+    this.nextAttempt(at);
     this.resume(at);
   }
 
-  nextAttempt(): void {
+  private parkedBy(at: number): boolean {
+    return this.phase === "resting" && this.at === at;
+  }
+
+  /** The policy at `at` sends the call down again: what those inside it remember is of the trip before. */
+  nextAttempt(at: number): void {
     this.attempt++;
     this.work = null;
+    if (this.keptAt > at) this.keptAt = -1;
+    if (this.keptMore !== null && this.keptMore.length > at + 1) this.keptMore.length = at + 1;
   }
 
   /** Ends a parked call with what `conclude` or `refuse` has set: up from above the policy at `at`. */
   finish(at: number): void {
-    if (this.parkedAt !== at) return;
-    this.parkedAt = notParked;
-    travel(this, at - 1, false);
+    if (!this.parkedBy(at)) return;
+    goUp(this, at - 1);
   }
 
   /**
@@ -234,30 +251,28 @@ export class Call {
    * taken from where it is parked, a running operation is abandoned. -1 is the caller itself.
    */
   cut(at: number, outcome: Outcome, error: unknown): void {
-    if (this.done) return;
-    if (this.moving) {
+    if (this.phase === "done") return;
+    if (this.phase === "moving") {
       // Asked for from within a step (an observer, the operation's first part): done when the step is.
       if (this.pendingCut === null || at < this.pendingCut.at) this.pendingCut = { at, outcome, error };
       return;
     }
     const { policies } = this.pipeline;
-    const parkedAt = this.parkedAt;
-    this.parkedAt = notParked;
-    this.moving = true;
+    const restedAt = this.at;
+    // The call has already come up past this policy.
+    if (at >= restedAt) return;
+    this.phase = "moving";
     this.cutting = true;
     this.conclude(outcome, true, error);
-    let from = policies.length - 1;
-    if (parkedAt !== notParked) {
-      from = parkedAt - 1;
-      policies[parkedAt]?.interrupt?.(this, parkedAt);
-    } else if (this.work !== null) {
+    if (restedAt < policies.length) policies[restedAt]?.interrupt?.(this, restedAt);
+    else if (this.work !== null) {
       this.work.abandon(error, at >= 0);
       this.emit?.({ type: "operation.abandoned", pipeline: this.pipeline.name, attempt: this.work.attempt });
     }
-    for (let i = from; i >= at && i >= 0; i--) tell(policies[i] as Policy, this, i);
+    for (let i = restedAt - 1; i >= at && i >= 0; i--) tell(policies[i] as Policy, this, i);
     this.cutting = false;
     if (at < 0) settle(this);
-    else travel(this, at - 1, false);
+    else goUp(this, at - 1);
   }
 
   /** Tells the pipeline's observer; undefined without one, so that no event is made for nobody. */
@@ -279,6 +294,10 @@ export class Call {
     const { isFailure, isOverload } = this.options;
     this.threw = threw;
     this.result = result;
+    if (!threw && isFailure === undefined && isOverload === undefined) {
+      this.outcome = "success";
+      return;
+    }
     try {
       if (threw) this.outcome = judgeError(result, isOverload);
       else if (isOverload?.(result)) this.outcome = "dropped";
@@ -303,52 +322,87 @@ function judgeError(error: unknown, isOverload: ((result: unknown) => boolean) |
   return isOverload?.(error) ? "dropped" : "failure";
 }
 
-/** Moves the call until it waits for something or is settled. `at` is the next policy to ask. */
-export function travel(call: Call, at: number, down: boolean): void {
-  const { policies } = call.pipeline;
-  const depth = policies.length;
-  let resting = false;
-  call.moving = true;
-  trip: for (;;) {
+/** Where a call goes next when a walk over the policies ends: it turns round at `call.at`, waits, or has arrived. */
+type Turn = "down" | "up" | "rest" | "settle";
+
+/** Sends the call down from the policy at `at`, and on until it waits for something or is settled. */
+export function goDown(call: Call, at: number): void {
+  call.phase = "moving";
+  let turn: Turn;
+  try {
+    turn = descend(call, at);
+  } catch (error) {
+    turn = stumble(call, error);
+  }
+  if (turn === "rest") rest(call);
+  else goOn(call, turn);
+}
+
+/** Sends the call up from the policy at `at`, and on until it waits for something or is settled. */
+export function goUp(call: Call, at: number): void {
+  call.phase = "moving";
+  let turn: Turn;
+  try {
+    turn = ascend(call, at);
+  } catch (error) {
+    turn = stumble(call, error);
+  }
+  if (turn === "settle") settle(call);
+  else goOn(call, turn);
+}
+
+/** A loop, so that an operation which fails at once a thousand times does not nest a thousand deep. */
+function goOn(call: Call, turn: Turn): void {
+  while (turn === "up" || turn === "down") {
     try {
-      if (down) {
-        for (; at < depth; at++) {
-          const step = (policies[at] as Policy).enter(call, at);
-          if (step === "pass") continue;
-          if (step === "end") break;
-          resting = true;
-          break trip;
-        }
-        if (at === depth && !start(call)) {
-          at = notParked;
-          resting = true;
-          break trip;
-        }
-        at--;
-        down = false;
-      }
-      for (; at >= 0; at--) {
-        const step = (policies[at] as Policy).leave(call, at);
-        if (step === "pass") continue;
-        if (step === "again") {
-          call.nextAttempt();
-          at++;
-          down = true;
-          continue trip;
-        }
-        resting = true;
-        break trip;
-      }
-      break;
+      turn = turn === "up" ? ascend(call, call.at) : descend(call, call.at);
     } catch (error) {
-      // A step of a policy threw: the call goes on up from there with that error.
-      call.conclude("failure", true, error);
-      at--;
-      down = false;
+      turn = stumble(call, error);
     }
   }
-  if (resting) rest(call, at);
+  if (turn === "rest") rest(call);
   else settle(call);
+}
+
+/** A step of the policy at `call.at` threw: the call goes on up from there with that error. */
+function stumble(call: Call, error: unknown): Turn {
+  call.conclude("failure", true, error);
+  call.at--;
+  return "up";
+}
+
+function descend(call: Call, at: number): Turn {
+  const { policies, entered } = call.pipeline;
+  const depth = policies.length;
+  for (at = entered[at] as number; at < depth; at = entered[at + 1] as number) {
+    call.at = at;
+    const step = (policies[at] as Required<Policy>).enter(call, at);
+    if (step === "pass") continue;
+    if (step === "park") return "rest";
+    call.at = at - 1;
+    return "up";
+  }
+  call.at = depth;
+  if (!start(call)) return "rest";
+  call.at = depth - 1;
+  return "up";
+}
+
+function ascend(call: Call, at: number): Turn {
+  const { policies, leftOnSuccess } = call.pipeline;
+  for (;;) {
+    if (call.outcome === "success") at = leftOnSuccess[at + 1] as number;
+    if (at < 0) return "settle";
+    call.at = at;
+    const step = (policies[at] as Policy).leave(call, at);
+    if (step === "pass") at--;
+    else if (step === "park") return "rest";
+    else {
+      call.nextAttempt(at);
+      call.at = at + 1;
+      return "down";
+    }
+  }
 }
 
 /** Runs the operation. True when it has settled already. */
@@ -363,7 +417,11 @@ function start(call: Call): boolean {
     call.judge(true, error);
     return true;
   }
-  if (typeof returned === "object" && returned !== null && typeof (returned as PromiseLike<unknown>).then === "function") {
+  if (
+    typeof returned === "object" &&
+    returned !== null &&
+    typeof (returned as PromiseLike<unknown>).then === "function"
+  ) {
     settleWith(work, returned instanceof Promise ? returned : Promise.resolve(returned));
     return false;
   }
@@ -380,10 +438,9 @@ function settleWith(work: Attempt, promise: Promise<unknown>): void {
   );
 }
 
-/** The call waits: parked by the policy at `at`, or for its operation. */
-function rest(call: Call, at: number): void {
-  call.parkedAt = at;
-  call.moving = false;
+/** The call waits: parked by the policy at `call.at`, or for its operation. */
+function rest(call: Call): void {
+  call.phase = "resting";
   const cut = call.pendingCut;
   if (cut === null) return;
   call.pendingCut = null;
@@ -391,9 +448,9 @@ function rest(call: Call, at: number): void {
 }
 
 export function settle(call: Call): void {
-  call.done = true;
+  call.phase = "done";
   call.link?.remove();
-  call.pipeline.settled(call);
+  if (call.pipeline.emit !== undefined) call.pipeline.report(call);
   if (call.resolve === null) return;
   if (call.threw) call.reject?.(call.result);
   else call.resolve(call.result);

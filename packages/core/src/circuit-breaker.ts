@@ -4,7 +4,7 @@
 import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { CircuitOpenError, withoutStack } from "./errors.ts";
-import { checkFunction, checkInteger, checkName, checkNumber } from "./options.ts";
+import { checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
 import type { Policy } from "./policy.ts";
 import { consecutiveFailures, type Trip } from "./trip.ts";
 
@@ -64,12 +64,12 @@ class CircuitBreakerPolicy implements Policy {
 
   enter(call: Call, at: number): "pass" | "end" {
     if (this.lastState !== "closed" && !this.admitProbe(call)) return this.refuse(call);
-    call.slots[at] = this.generation;
+    call.keep(at, this.generation);
     return "pass";
   }
 
   leave(call: Call, at: number): "pass" {
-    if (call.slots[at] !== this.generation) return "pass";
+    if (call.recall(at) !== this.generation) return "pass";
     const { outcome } = call;
     if (this.lastState === "closed") {
       if (outcome !== "ignored" && this.trip.record(outcome !== "success")) this.open(call);
@@ -160,7 +160,8 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
     clock = systemClock,
   } = options;
   checkName("circuitBreaker.name", name);
-  checkFunction("circuitBreaker.trip.record", trip?.record);
+  if (typeof trip?.record !== "function")
+    rejectOption("circuitBreaker.trip", "a trip such as consecutiveFailures()", trip);
   checkNumber("circuitBreaker.openMs", openMs, 0, maxDelayMs, true);
   checkInteger("circuitBreaker.halfOpenPermits", halfOpenPermits, 1);
   checkNumber("circuitBreaker.probeLeaseMs", probeLeaseMs, 0, maxDelayMs, true);

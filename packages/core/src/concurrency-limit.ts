@@ -83,7 +83,7 @@ class ConcurrencyLimitPolicy implements Policy {
     if (this.inUse >= this.maxConcurrent) this.takeBack();
     if (this.inUse < this.maxConcurrent) {
       this.inUse++;
-      if (this.leaseMs !== undefined) call.slots[at] = this.takeLease();
+      if (this.leaseMs !== undefined) call.keep(at, this.takeLease());
       return "pass";
     }
     if (this.queue.length >= this.maxQueue) return this.refuse(call, "full");
@@ -93,13 +93,13 @@ class ConcurrencyLimitPolicy implements Policy {
 
   leave(call: Call, at: number): "pass" {
     const { work } = call;
-    if (work === null || work.over) this.giveBack(call.slots[at]);
+    if (work === null || work.over) this.giveBack(call.recall(at));
     else this.giveBackWhenOver(call, at);
     return "pass";
   }
 
   interrupt(call: Call, at: number): void {
-    const waiter = call.slots[at] as Waiter;
+    const waiter = call.recall(at) as Waiter;
     waiter.timer?.cancel();
     const { state } = waiter;
     waiter.state = "gone";
@@ -112,11 +112,12 @@ class ConcurrencyLimitPolicy implements Policy {
 
   private giveBack(lease: unknown): void {
     if (this.leaseMs !== undefined && !this.leases.delete(lease as Lease)) return;
-    this.release();
+    if (this.queue.length === 0) this.inUse--;
+    else this.release();
   }
 
   private giveBackWhenOver(call: Call, at: number): void {
-    const lease = call.slots[at];
+    const lease = call.recall(at);
     const abandoned = call.work?.abandoned === true;
     if (abandoned) this.abandoned++;
     call.work?.whenOver(() => {
@@ -177,7 +178,7 @@ class ConcurrencyLimitPolicy implements Policy {
       previous: null,
       next: null,
     };
-    call.slots[at] = waiter;
+    call.keep(at, waiter);
     this.queue.append(waiter);
     waiter.timer = this.clock.after(this.maxWaitMs, () => this.expire(call, at, waiter));
     // Waking resolves a promise that the waiter made itself: it goes on in its own context, not on the stack of the
@@ -193,7 +194,7 @@ class ConcurrencyLimitPolicy implements Policy {
     else return;
     waiter.state = "gone";
     waiter.timer?.cancel();
-    call.slots[at] = this.leaseMs === undefined ? null : this.takeLease();
+    call.keep(at, this.leaseMs === undefined ? null : this.takeLease());
     call.resume(at);
   }
 

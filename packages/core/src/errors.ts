@@ -41,7 +41,12 @@ export class TimeoutError extends HeadgateError {
   readonly timeoutMs: number;
   readonly scope: "total" | "attempt";
   constructor(timeoutMs: number, scope: "total" | "attempt") {
-    super("TimeoutError", "ERR_TIMEOUT", `${scope === "total" ? "The call" : "The attempt"} took longer than ${timeoutMs} ms`, "timeout");
+    super(
+      "TimeoutError",
+      "ERR_TIMEOUT",
+      `${scope === "total" ? "The call" : "The attempt"} took longer than ${timeoutMs} ms`,
+      "timeout",
+    );
     this.timeoutMs = timeoutMs;
     this.scope = scope;
   }
@@ -52,7 +57,13 @@ export class CircuitOpenError extends HeadgateError {
   /** How long until another call may be let through. */
   readonly retryAfterMs: number;
   constructor(name: string, retryAfterMs: number, cause: unknown) {
-    super("CircuitOpenError", "ERR_CIRCUIT_OPEN", `The circuit "${name}" is open for another ${Math.ceil(retryAfterMs)} ms`, "circuit-breaker", { cause });
+    super(
+      "CircuitOpenError",
+      "ERR_CIRCUIT_OPEN",
+      `The circuit "${name}" is open for another ${Math.ceil(retryAfterMs)} ms`,
+      "circuit-breaker",
+      { cause },
+    );
     this.retryAfterMs = retryAfterMs;
   }
 }

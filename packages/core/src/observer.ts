@@ -13,7 +13,12 @@ export type HeadgateEvent =
       /** How often the operation was sent for, the first time included. */
       readonly attempts: number;
     }
-  | { readonly type: "timeout.fired"; readonly pipeline: string; readonly scope: "total" | "attempt"; readonly timeoutMs: number }
+  | {
+      readonly type: "timeout.fired";
+      readonly pipeline: string;
+      readonly scope: "total" | "attempt";
+      readonly timeoutMs: number;
+    }
   | {
       readonly type: "retry.scheduled";
       readonly pipeline: string;
@@ -24,11 +29,27 @@ export type HeadgateEvent =
       readonly result: unknown;
     }
   | { readonly type: "retry.exhausted"; readonly pipeline: string; readonly attempts: number; readonly result: unknown }
-  | { readonly type: "circuit-breaker.opened"; readonly pipeline: string; readonly name: string; readonly openMs: number; readonly cause: unknown }
+  | {
+      readonly type: "circuit-breaker.opened";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly openMs: number;
+      readonly cause: unknown;
+    }
   | { readonly type: "circuit-breaker.half-opened"; readonly pipeline: string; readonly name: string }
   | { readonly type: "circuit-breaker.closed"; readonly pipeline: string; readonly name: string }
-  | { readonly type: "circuit-breaker.rejected"; readonly pipeline: string; readonly name: string; readonly retryAfterMs: number }
-  | { readonly type: "concurrency-limit.rejected"; readonly pipeline: string; readonly name: string; readonly reason: "full" | "wait" }
+  | {
+      readonly type: "circuit-breaker.rejected";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly retryAfterMs: number;
+    }
+  | {
+      readonly type: "concurrency-limit.rejected";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly reason: "full" | "wait";
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */

@@ -14,7 +14,11 @@ export function rejectOption(place: string, allowed: string, got: unknown): neve
 
 export function checkInteger(place: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
-  rejectOption(place, max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`, value);
+  rejectOption(
+    place,
+    max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`,
+    value,
+  );
 }
 
 /** `min` itself is allowed; `above` excludes it. */

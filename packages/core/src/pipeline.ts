@@ -1,5 +1,5 @@
 // A pipeline: an ordered list of policies, outermost first, around any asynchronous function.
-import { Call, type ExecuteOptions, type Operation, settle, travel } from "./call.ts";
+import { Call, type ExecuteOptions, type Operation, goDown, settle } from "./call.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
 import { checkFunction, checkName, rejectOption } from "./options.ts";
@@ -29,8 +29,10 @@ export class Pipeline {
   readonly name: string;
   readonly policies: readonly Policy[];
   readonly clock: Clock;
-  /** A place for each policy: what a call copies. */
-  readonly noSlots: readonly undefined[];
+  /** For each place, that of the next policy from there on inwards that has an `enter`. */
+  readonly entered: readonly number[];
+  /** For each place, that of the next policy outside it that is asked on success; -1 without any. */
+  readonly leftOnSuccess: readonly number[];
   /** Whether a policy of this pipeline can end a call from outside: then an attempt's signal is its own. */
   readonly cuts: boolean;
   /** The place of the outermost policy that runs caller's code again; one past the last without any. */
@@ -41,7 +43,14 @@ export class Pipeline {
   constructor(options: PipelineOptions, policies: readonly Policy[]) {
     this.name = options.name;
     this.policies = policies;
-    this.noSlots = policies.map(() => undefined);
+    const depth = policies.length;
+    this.entered = Array.from({ length: depth + 1 }, (_, from) => {
+      const next = policies.findIndex((policy, i) => i >= from && policy.enter !== undefined);
+      return next < 0 ? depth : next;
+    });
+    this.leftOnSuccess = Array.from({ length: depth + 1 }, (_, from) =>
+      policies.findLastIndex((policy, i) => i < from && policy.failuresOnly !== true),
+    );
     this.clock = options.clock ?? systemClock;
     this.cuts = policies.some((policy) => policy.cuts === true);
     const firstRerun = policies.findIndex((policy) => policy.reruns === true);
@@ -64,14 +73,15 @@ export class Pipeline {
       call.conclude("ignored", true, signal.reason);
       settle(call);
     } else {
-      travel(call, 0, true);
-      if (signal && !call.done) {
+      goDown(call, 0);
+      if (signal && call.phase !== "done") {
         // The operation's first part may have aborted it.
         if (signal.aborted) call.cut(-1, "ignored", signal.reason);
         else call.link = linkTo(signal, call);
       }
     }
-    if (call.done) return (call.threw ? rejectLater(call.result) : Promise.resolve(call.result)) as Promise<T>;
+    if (call.phase === "done")
+      return (call.threw ? rejectLater(call.result) : Promise.resolve(call.result)) as Promise<T>;
     const promise = new Promise(capture);
     call.resolve = capturedResolve;
     call.reject = capturedReject;
@@ -79,7 +89,7 @@ export class Pipeline {
   }
 
   /** @internal The engine's last word on a call. */
-  settled(call: Call): void {
+  report(call: Call): void {
     this.emit?.({
       type: "pipeline.settled",
       pipeline: this.name,
@@ -114,16 +124,23 @@ function guarded(observer: Observer): (event: HeadgateEvent) => void {
  *
  * @param nameOrOptions the name for errors, events and metrics, or the options.
  */
-export function pipeline(nameOrOptions: string | PipelineOptions, ...policies: readonly (Policy | Pipeline)[]): Pipeline {
+export function pipeline(
+  nameOrOptions: string | PipelineOptions,
+  ...policies: readonly (Policy | Pipeline)[]
+): Pipeline {
   const options = typeof nameOrOptions === "string" ? { name: nameOrOptions } : nameOrOptions;
   checkName("pipeline.name", options.name);
   if (options.observer !== undefined) checkFunction("pipeline.observer", options.observer);
   const flat = policies.flatMap((part) => (part instanceof Pipeline ? part.policies : [part]));
   flat.forEach((policy, i) => {
-    const isPolicy = typeof policy?.enter === "function" && typeof policy.leave === "function";
+    const isPolicy = typeof policy?.leave === "function";
     if (!isPolicy) rejectOption(`pipeline("${options.name}") policy ${i + 1}`, "a policy", policy);
     if (flat.indexOf(policy) !== i)
-      rejectOption(`pipeline("${options.name}") policy ${i + 1}`, "used once in a pipeline", `${policy.kind} a second time`);
+      rejectOption(
+        `pipeline("${options.name}") policy ${i + 1}`,
+        "used once in a pipeline",
+        `${policy.kind} a second time`,
+      );
   });
   return new Pipeline(options, flat);
 }

@@ -35,8 +35,13 @@ export interface Policy {
   readonly reruns?: boolean;
   /** True for a policy that may end a call from outside, with `call.cut`: the operation's signal is then its own. */
   readonly cuts?: boolean;
-  /** On the way down. `at` is the policy's place in this pipeline; `call.slots[at]` is its memory for this call. */
-  enter(call: Call, at: number): EnterStep;
+  /** True for a policy that has nothing to do when a `success` comes up: `leave` is not asked then. */
+  readonly failuresOnly?: boolean;
+  /**
+   * On the way down; a policy without it lets every call through. `at` is the policy's place in this pipeline;
+   * `call.keep(at, …)` and `call.recall(at)` are its memory for this call.
+   */
+  enter?(call: Call, at: number): EnterStep;
   /**
    * On the way up: called exactly once for each time the policy let the call through. While `call.cutting` the call
    * is being ended from further out and the answer is not asked for.

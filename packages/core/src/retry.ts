@@ -50,6 +50,7 @@ interface Tries {
 class RetryPolicy implements Policy {
   readonly kind = "retry";
   readonly reruns = true;
+  readonly failuresOnly = true;
   readonly maxAttempts: number;
   private readonly backoff: Backoff;
   private readonly shouldRetry: (attempt: FailedAttempt) => boolean;
@@ -64,33 +65,39 @@ class RetryPolicy implements Policy {
     this.random = options.random;
   }
 
-  enter(call: Call, at: number): "pass" {
-    call.slots[at] = null;
-    return "pass";
-  }
-
   leave(call: Call, at: number): "pass" | "park" | "again" {
     if (call.outcome === "success" || call.cutting) return "pass";
     return this.afterFailure(call, at);
   }
 
   interrupt(call: Call, at: number): void {
-    (call.slots[at] as Tries).timer?.cancel();
+    (call.recall(at) as Tries).timer?.cancel();
   }
 
   private afterFailure(call: Call, at: number): "pass" | "park" | "again" {
-    call.slots[at] ??= { count: 0, timer: null } satisfies Tries;
-    const tries = call.slots[at] as Tries;
+    const tries = (call.recall(at) as Tries | undefined) ?? { count: 0, timer: null };
     tries.count++;
+    call.keep(at, tries);
     if (!this.mayRetry(call, tries.count)) return "pass";
     if (tries.count >= this.maxAttempts) {
       if (this.maxAttempts > 1)
-        call.emit?.({ type: "retry.exhausted", pipeline: call.pipeline.name, attempts: tries.count, result: call.result });
+        call.emit?.({
+          type: "retry.exhausted",
+          pipeline: call.pipeline.name,
+          attempts: tries.count,
+          result: call.result,
+        });
       return "pass";
     }
     const delayMs = this.delay(call, tries.count);
     if (delayMs > 0 && delayMs >= call.remainingMs()) return "pass";
-    call.emit?.({ type: "retry.scheduled", pipeline: call.pipeline.name, attempt: call.attempt + 1, delayMs, result: call.result });
+    call.emit?.({
+      type: "retry.scheduled",
+      pipeline: call.pipeline.name,
+      attempt: call.attempt + 1,
+      delayMs,
+      result: call.result,
+    });
     if (!call.threw) call.discard(call.result);
     if (delayMs <= 0) return "again";
     this.wait(call, at, tries, delayMs);
