@@ -13,7 +13,11 @@ export default defineConfig({
         ...source,
         test: {
           name: "node",
-          include: ["packages/*/{src,test}/**/*.test.ts", "apps/*/{src,test}/**/*.test.ts", "tooling/*/test/**/*.test.ts"],
+          include: [
+            "packages/*/{src,test}/**/*.test.ts",
+            "apps/*/{src,test}/**/*.test.ts",
+            "tooling/*/test/**/*.test.ts",
+          ],
         },
       },
       {

@@ -1,0 +1,26 @@
+// Counts: what a vitest report amounts to, and the closing line that every run ends with. Pure.
+
+/**
+ * Counts the tests of a vitest JSON report. What failed outside a test (a file that does not load, a hook, an
+ * unhandled error, no report at all) counts as one failure each.
+ *
+ * @param {any} report the parsed report, or nothing when vitest wrote none
+ * @param {number} exitCode of vitest
+ */
+export function countTests(report, exitCode) {
+  if (!report) return { passed: 0, failed: 1, skipped: 0 };
+  const brokenFiles = report.testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
+  ).length;
+  const failed = report.numFailedTests + brokenFiles;
+  return {
+    passed: report.numPassedTests,
+    failed: failed === 0 && exitCode !== 0 ? 1 : failed,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}
+
+/** `12 passed, 0 failed`, and `, 1 skipped` after it where something was. */
+export function closingLine({ passed, failed, skipped = 0 }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { closingLine, countTests } from "../lib/counts.mjs";
+
+const file = (status: string, ...tests: string[]) => ({
+  status,
+  assertionResults: tests.map((each) => ({ status: each })),
+});
+const report = (numPassedTests: number, numFailedTests: number, testResults: object[], numPendingTests = 0) => ({
+  numPassedTests,
+  numFailedTests,
+  numPendingTests,
+  numTodoTests: 0,
+  testResults,
+});
+
+describe("countTests", () => {
+  it("counts the tests of the report", () => {
+    const counts = countTests(report(2, 1, [file("failed", "passed", "failed"), file("passed", "passed")]), 1);
+    expect(counts).toEqual({ passed: 2, failed: 1, skipped: 0 });
+  });
+
+  it("counts a file that failed outside its tests as one failure", () => {
+    expect(countTests(report(1, 0, [file("failed"), file("passed", "passed")]), 1).failed).toBe(1);
+    expect(countTests(report(2, 1, [file("failed", "passed"), file("failed", "passed", "failed")]), 1).failed).toBe(2);
+  });
+
+  it("counts a failing exit that no test explains as one failure", () => {
+    expect(countTests(report(3, 0, [file("passed", "passed", "passed", "passed")]), 1).failed).toBe(1);
+  });
+
+  it("counts a missing report as one failure", () => {
+    expect(countTests(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+});
+
+describe("closingLine", () => {
+  it("names skipped tests only where there are some", () => {
+    expect(closingLine({ passed: 12, failed: 0 })).toBe("12 passed, 0 failed");
+    expect(closingLine({ passed: 12, failed: 3, skipped: 1 })).toBe("12 passed, 3 failed, 1 skipped");
+  });
+});
