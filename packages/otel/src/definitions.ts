@@ -1,0 +1,148 @@
+// Every name that leaves this package, with unit, description and attributes. OpenTelemetry has no conventions for
+// resilience; these follow its rules for names. Dashboards and alerts rely on them: a change here is a breaking one.
+import type { HistogramDefinition, NumberDefinition } from "./metrics.ts";
+
+export const pipelineName = "pipeline.name";
+export const pipelineOutcome = "pipeline.outcome";
+export const errorType = "error.type";
+export const breakerName = "circuit_breaker.name";
+export const breakerState = "circuit_breaker.state";
+export const breakerTrigger = "circuit_breaker.trigger";
+export const limitName = "concurrency_limit.name";
+export const rejectReason = "reason";
+export const retryType = "retry.type";
+export const timeoutScope = "timeout.scope";
+
+/** Stands for whatever is past a bound on different values: the value that OpenTelemetry reserves for it. */
+export const other = "_OTHER";
+
+export const latency: HistogramDefinition = {
+  name: "async.pipeline.latency",
+  kind: "histogram",
+  unit: "s",
+  description: "How long calls took, from execute() to the answer of the caller.",
+  attributes: [pipelineName, pipelineOutcome, errorType],
+  // Those of OpenTelemetry's HTTP durations.
+  boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+};
+
+export const success: NumberDefinition = {
+  name: "async.pipeline.success",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Calls that succeeded.",
+  attributes: [pipelineName],
+};
+
+export const failure: NumberDefinition = {
+  name: "async.pipeline.failure",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Calls that failed, timed out or were refused. Cancelled ones are not among them.",
+  attributes: [pipelineName, errorType],
+};
+
+export const breakerOpened: NumberDefinition = {
+  name: "circuit.breaker.open",
+  kind: "counter",
+  unit: "{transition}",
+  description: "How often the circuit opened.",
+  attributes: [breakerName, breakerTrigger],
+};
+
+export const breakerClosed: NumberDefinition = {
+  name: "circuit.breaker.closed",
+  kind: "counter",
+  unit: "{transition}",
+  description: "How often the circuit closed again.",
+  attributes: [breakerName, breakerTrigger],
+};
+
+export const breakerHalfOpened: NumberDefinition = {
+  name: "circuit.breaker.half_open",
+  kind: "counter",
+  unit: "{transition}",
+  description: "How often the circuit let probes through after it had been open.",
+  attributes: [breakerName, breakerTrigger],
+};
+
+export const breakerStatus: NumberDefinition = {
+  name: "circuit.breaker.status",
+  kind: "up-down-counter",
+  unit: "1",
+  description: "1 for the state that the circuit is in, 0 for the others.",
+  attributes: [breakerName, breakerState],
+};
+
+export const breakerRejected: NumberDefinition = {
+  name: "circuit.breaker.rejected",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Attempts that the circuit refused.",
+  attributes: [breakerName],
+};
+
+export const retryAttempt: NumberDefinition = {
+  name: "retry.attempt",
+  kind: "counter",
+  unit: "{attempt}",
+  description: "Attempts after the first one of a call, by the error of the attempt before.",
+  attributes: [pipelineName, retryType, errorType],
+};
+
+export const retryAttempts: HistogramDefinition = {
+  name: "retry.attempts",
+  kind: "histogram",
+  unit: "{attempt}",
+  description: "Attempts that calls took, the first one included.",
+  attributes: [pipelineName, pipelineOutcome],
+  boundaries: [1, 2, 3, 5, 8],
+};
+
+export const retryExhausted: NumberDefinition = {
+  name: "retry.exhausted",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Calls whose last permitted attempt failed.",
+  attributes: [pipelineName],
+};
+
+export const timeoutFired: NumberDefinition = {
+  name: "timeout.fired",
+  kind: "counter",
+  unit: "{timeout}",
+  description: "Deadlines that passed.",
+  attributes: [pipelineName, timeoutScope],
+};
+
+export const limitActive: NumberDefinition = {
+  name: "concurrency.active",
+  kind: "up-down-counter",
+  unit: "{execution}",
+  description: "Permits that are taken.",
+  attributes: [limitName],
+};
+
+export const limitQueued: NumberDefinition = {
+  name: "concurrency.queued",
+  kind: "up-down-counter",
+  unit: "{execution}",
+  description: "Calls that wait for a permit.",
+  attributes: [limitName],
+};
+
+export const limitSize: NumberDefinition = {
+  name: "concurrency.limit",
+  kind: "up-down-counter",
+  unit: "{execution}",
+  description: "Permits in all.",
+  attributes: [limitName],
+};
+
+export const limitRejected: NumberDefinition = {
+  name: "concurrency.rejected",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Attempts that were given no permit: the queue was full, or the wait for one timed out.",
+  attributes: [limitName, rejectReason],
+};

@@ -1,0 +1,13 @@
+export type {
+  Attributes,
+  HistogramDefinition,
+  HistogramMetric,
+  HistogramPoint,
+  Metric,
+  NumberDefinition,
+  NumberMetric,
+  NumberPoint,
+} from "./metrics.ts";
+export { prometheusContentType, toPrometheusText } from "./prometheus.ts";
+export { createTelemetry } from "./telemetry.ts";
+export type { Telemetry } from "./telemetry.ts";
