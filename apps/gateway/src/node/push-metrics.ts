@@ -1,0 +1,72 @@
+// Metrics over OTLP from Node: the official reader and exporter, fed with our own counts.
+import { randomUUID } from "node:crypto";
+import { type Telemetry, toResourceMetrics } from "@headgate/otel";
+import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
+import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { MeterProvider, type MetricProducer, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+
+export interface PushMetricsOptions {
+  readonly telemetry: Telemetry;
+  /** The collector's base URL, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/metrics` is added. */
+  readonly endpoint: string;
+  /** @default 10000 */
+  readonly intervalMs?: number;
+}
+
+export interface MetricsPush {
+  /** Sends once more, for 2 s at most, and stops. Never rejects. */
+  stop(): Promise<void>;
+}
+
+const exportTimeoutMs = 5000;
+const lastExportMs = 2000;
+
+/**
+ * Sends all metrics every `intervalMs`, cumulative, without holding the process. The names in `OTEL_SERVICE_NAME` and
+ * `OTEL_RESOURCE_ATTRIBUTES` and the headers in `OTEL_EXPORTER_OTLP_HEADERS` are honoured.
+ */
+export function pushMetrics(options: PushMetricsOptions): MetricsPush {
+  const { telemetry, endpoint, intervalMs = 10_000 } = options;
+  const startTimeMs = Date.now();
+  const resource = resourceFromAttributes({
+    "service.name": "headgate-gateway",
+    "service.instance.id": randomUUID(),
+  }).merge(detectResources({ detectors: [envDetector] }));
+  const producer: MetricProducer = {
+    async collect() {
+      const metrics = telemetry.collect();
+      return { resourceMetrics: toResourceMetrics(metrics, { resource, startTimeMs, timeMs: Date.now() }), errors: [] };
+    },
+  };
+  const exportTimeoutMillis = Math.min(exportTimeoutMs, intervalMs);
+  const reader = new PeriodicExportingMetricReader({
+    exporter: new WarningExporter({
+      url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`,
+      timeoutMillis: exportTimeoutMillis,
+    }),
+    exportIntervalMillis: intervalMs,
+    exportTimeoutMillis,
+    metricProducers: [producer],
+  });
+  // The reader starts with the provider it belongs to.
+  const provider = new MeterProvider({ resource, readers: [reader] });
+  return {
+    async stop() {
+      // A collector that hangs must not keep the process from stopping.
+      await provider.shutdown({ timeoutMillis: lastExportMs }).catch(() => {});
+    },
+  };
+}
+
+/** Without a logger of the SDK's own a collector that refuses would never be noticed. */
+class WarningExporter extends OTLPMetricExporter {
+  #failing = false;
+
+  override export(...[metrics, done]: Parameters<OTLPMetricExporter["export"]>): void {
+    super.export(metrics, (result) => {
+      if (result.error && !this.#failing) console.warn(`Metrics cannot be sent: ${result.error.message}`);
+      this.#failing = result.error !== undefined;
+      done(result);
+    });
+  }
+}
