@@ -1,6 +1,7 @@
 import { TimeoutError, constantBackoff, isHeadgateError, pipeline, retry, timeout } from "@headgate/core";
 import { EventRecorder, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
+import { heldTimers } from "../test/support/leftovers.ts";
 import { manualOperation, rejectionOf, watch } from "../test/support/operations.ts";
 import { itRefuses } from "../test/support/options.ts";
 
@@ -33,7 +34,7 @@ describe("timeout", () => {
     run(0).resolve("in time");
     await clock.settle();
     expect(call).toMatchObject({ state: "fulfilled", value: "in time" });
-    expect(clock.pending).toBe(0);
+    expect(await heldTimers(clock)).toBe(0);
     await clock.advance(1000);
     expect(run(0).context.signal.aborted).toBe(false);
   });
@@ -43,7 +44,7 @@ describe("timeout", () => {
     const failure = Object.assign(new Error("theirs"), { name: "TimeoutError" });
     const guarded = pipeline("failing", timeout({ timeoutMs: 100, clock }));
     expect(await rejectionOf(guarded.execute(() => Promise.reject(failure)))).toBe(failure);
-    expect(clock.pending).toBe(0);
+    expect(await heldTimers(clock)).toBe(0);
   });
 
   it("aborts the operation's signal with the very error that the caller is given", async () => {
@@ -74,7 +75,7 @@ describe("timeout", () => {
     }
     expect(rejectedAtMs).toEqual([100, 120, 130]);
     expect(calls.map(({ state }) => state)).toEqual(["rejected", "fulfilled", "rejected", "rejected", "fulfilled"]);
-    expect(clock.pending).toBe(0);
+    expect(await heldTimers(clock)).toBe(0);
   });
 
   it("times a call that starts after an idle time in full", async () => {
@@ -123,7 +124,7 @@ describe("timeout", () => {
     await clock.advance(25);
     expect(call.error).toMatchObject({ scope: "total", timeoutMs: 25 });
     expect(runs).toHaveLength(3);
-    expect(clock.pending).toBe(0);
+    expect(await heldTimers(clock)).toBe(0);
   });
 
   it("tells the operation how much time remains until the nearest deadline", async () => {
