@@ -24,10 +24,10 @@ function metricText(metric: Metric): string {
 }
 
 function metricName({ name, unit, kind }: Metric): string {
-  const base = sanitized(name);
+  const base = sanitized(kind === "counter" ? name.replace(/[._]total$/, "") : name);
   const suffix = unitSuffixes[unit] ?? "";
   const withUnit = base.endsWith(suffix) ? base : `${base}${suffix}`;
-  return kind === "counter" && !withUnit.endsWith("_total") ? `${withUnit}_total` : withUnit;
+  return kind === "counter" ? `${withUnit}_total` : withUnit;
 }
 
 interface Series {

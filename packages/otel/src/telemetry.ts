@@ -96,10 +96,14 @@ export function createTelemetry(): Telemetry {
     watch(policy) {
       if (policy.kind === "circuit-breaker") breakers.of(policy.name).watched.add(policy);
       else if (policy.kind === "concurrency-limit") limits.of(policy.name).watched.add(policy);
-      else throw new InvalidOptionError("telemetry.watch", "a circuit breaker or a concurrency limit", String(policy));
+      else rejectPolicy(policy);
     },
     collect: () => [...pipelineMetrics([...pipelines]), ...breakerMetrics([...breakers]), ...limitMetrics([...limits])],
   };
+}
+
+function rejectPolicy(policy: { readonly kind?: unknown }): never {
+  throw new InvalidOptionError("telemetry.watch", "a circuit breaker or a concurrency limit", String(policy.kind));
 }
 
 function callCounts(

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { type Metric, createTelemetry, toPrometheusText } from "./index.ts";
+
+const counter: Metric = {
+  name: "http.tries",
+  kind: "counter",
+  unit: "{try}",
+  description: "Tries.",
+  attributes: ["to.whom"],
+  points: [],
+};
+
+describe("toPrometheusText", () => {
+  it("renders a small case exactly, series in the order of their labels", () => {
+    const metrics: Metric[] = [
+      {
+        name: "wait.time",
+        kind: "histogram",
+        unit: "s",
+        description: "Waits.",
+        attributes: ["who"],
+        boundaries: [0.5, 1, 10],
+        points: [
+          { attributes: { who: "b" }, count: 4, sum: 30.25, bucketCounts: [1, 0, 2, 1] },
+          { attributes: { who: "a" }, count: 0, sum: 0, bucketCounts: [0, 0, 0, 0] },
+        ],
+      },
+      { ...counter, points: [{ attributes: { "to.whom": "x" }, value: 2 }] },
+      {
+        name: "lamp.status",
+        kind: "up-down-counter",
+        unit: "1",
+        description: "On or off.",
+        attributes: [],
+        points: [{ attributes: {}, value: 1 }],
+      },
+    ];
+    expect(toPrometheusText(metrics)).toBe(`# HELP wait_time_seconds Waits.
+# TYPE wait_time_seconds histogram
+wait_time_seconds_bucket{who="a",le="0.5"} 0
+wait_time_seconds_bucket{who="a",le="1"} 0
+wait_time_seconds_bucket{who="a",le="10"} 0
+wait_time_seconds_bucket{who="a",le="+Inf"} 0
+wait_time_seconds_sum{who="a"} 0
+wait_time_seconds_count{who="a"} 0
+wait_time_seconds_bucket{who="b",le="0.5"} 1
+wait_time_seconds_bucket{who="b",le="1"} 1
+wait_time_seconds_bucket{who="b",le="10"} 3
+wait_time_seconds_bucket{who="b",le="+Inf"} 4
+wait_time_seconds_sum{who="b"} 30.25
+wait_time_seconds_count{who="b"} 4
+# HELP http_tries_total Tries.
+# TYPE http_tries_total counter
+http_tries_total{to_whom="x"} 2
+# HELP lamp_status On or off.
+# TYPE lamp_status gauge
+lamp_status 1
+`);
+  });
+
+  it("escapes labels and descriptions", () => {
+    const value = 'a\\b"c\nd';
+    const text = toPrometheusText([
+      { ...counter, description: value, points: [{ attributes: { "to.whom": value }, value: 1 }] },
+    ]);
+    expect(text).toBe(
+      String.raw`# HELP http_tries_total a\\b"c\nd
+# TYPE http_tries_total counter
+http_tries_total{to_whom="a\\b\"c\nd"} 1
+`,
+    );
+  });
+
+  it("doubles no suffix that a name already has", () => {
+    const named = (name: string, unit: string): Metric => ({
+      ...counter,
+      name,
+      unit,
+      points: [{ attributes: {}, value: 1 }],
+    });
+    expect(toPrometheusText([named("cpu.seconds", "s")])).toContain("\ncpu_seconds_total 1\n");
+    expect(toPrometheusText([named("cpu.total", "By")])).toContain("\ncpu_bytes_total 1\n");
+  });
+
+  it("is empty while nothing was counted", () => {
+    expect(toPrometheusText(createTelemetry().collect())).toBe("");
+  });
+});

@@ -1,0 +1,274 @@
+import {
+  circuitBreaker,
+  concurrencyLimit,
+  consecutiveFailures,
+  constantBackoff,
+  type HeadgateEvent,
+  InvalidOptionError,
+  type OperationContext,
+  pipeline,
+  retry,
+  timeout,
+} from "@headgate/core";
+import { TestClock } from "@headgate/core/testing";
+import { describe, expect, it } from "vitest";
+import { createTelemetry, type Metric, type Telemetry } from "./index.ts";
+
+function metric(telemetry: Telemetry, name: string): Metric {
+  const found = telemetry.collect().find((one) => one.name === name);
+  if (!found) throw new Error(`no metric ${name}`);
+  return found;
+}
+
+/** Points as `{ "value,value": number }`, attribute values joined; histograms give their count. */
+function points(telemetry: Telemetry, name: string): Record<string, number> {
+  return Object.fromEntries(
+    metric(telemetry, name).points.map((point) => [
+      Object.values(point.attributes).join(","),
+      "count" in point ? point.count : point.value,
+    ]),
+  );
+}
+
+function settled(name: string, error?: unknown): HeadgateEvent {
+  const outcome = error === undefined ? "success" : "failure";
+  return { type: "pipeline.settled", pipeline: name, outcome, error, durationMs: 3, attempts: 1 };
+}
+
+const fail = () => {
+  throw new RangeError("no");
+};
+
+describe("createTelemetry", () => {
+  it("counts a known mix of calls through a real pipeline", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const breaker = circuitBreaker({
+      name: "stock",
+      clock,
+      openMs: 1000,
+      trip: consecutiveFailures({ maxFailures: 5 }),
+    });
+    const limit = concurrencyLimit({ name: "stock-limit", clock, maxConcurrent: 1, maxQueue: 1, maxWaitMs: 50 });
+    telemetry.watch(breaker);
+    telemetry.watch(limit);
+    const stock = pipeline(
+      { name: "stock", clock, observer: telemetry.observer },
+      timeout({ timeoutMs: 300, clock }),
+      retry({ maxAttempts: 3, clock, backoff: constantBackoff({ delayMs: 10 }) }),
+      breaker,
+      limit,
+      timeout({ timeoutMs: 100, clock }),
+    );
+    const run = (operation: (context: OperationContext) => unknown, options = {}) =>
+      Promise.allSettled([stock.execute(async (context) => operation(context), options)]);
+
+    // Three successes: 0 ms, 20 ms, and 10 ms with one retry.
+    await run(() => 1);
+    const slow = run(() => clock.sleep(20));
+    await clock.advance(20);
+    await slow;
+    let failures = 1;
+    const retried = run(() => (failures-- > 0 ? fail() : 1));
+    await clock.advance(10);
+    await retried;
+
+    // One runs, one waits in vain, one finds the queue full, and the one that runs is cancelled.
+    const caller = new AbortController();
+    const running = run(() => clock.sleep(90), { signal: caller.signal });
+    const waiting = run(() => 1);
+    const refused = run(() => 1);
+    await clock.settle();
+    expect(points(telemetry, "concurrency.active")).toEqual({ "stock-limit": 1 });
+    expect(points(telemetry, "concurrency.queued")).toEqual({ "stock-limit": 1 });
+    expect(points(telemetry, "concurrency.limit")).toEqual({ "stock-limit": 1 });
+    await clock.advance(60);
+    caller.abort();
+    await clock.advance(40);
+    await Promise.all([running, waiting, refused]);
+
+    // Two attempts reach their deadline, the third that of the call.
+    const hanging = run(({ signal }) => clock.sleep(1000, signal));
+    await clock.advance(300);
+    await hanging;
+    expect(points(telemetry, "timeout.fired")).toEqual({ "stock,total": 1, "stock,attempt": 2 });
+
+    expect(points(telemetry, "async.pipeline.success")).toEqual({ stock: 3 });
+    expect(points(telemetry, "async.pipeline.failure")).toEqual({
+      "stock,ERR_CONCURRENCY_LIMIT": 2,
+      "stock,ERR_TIMEOUT": 1,
+    });
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({
+      "stock,success": 3,
+      "stock,cancelled": 1,
+      "stock,rejected_concurrency,ERR_CONCURRENCY_LIMIT": 2,
+      "stock,timeout,ERR_TIMEOUT": 1,
+    });
+    expect(points(telemetry, "retry.attempt")).toEqual({ "stock,retry,RangeError": 1, "stock,retry,ERR_TIMEOUT": 2 });
+    expect(points(telemetry, "concurrency.rejected")).toEqual({ "stock-limit,full": 1, "stock-limit,timeout": 1 });
+    expect(points(telemetry, "concurrency.active")).toEqual({ "stock-limit": 0 });
+    const latency = metric(telemetry, "async.pipeline.latency");
+    expect(latency.points[0]).toMatchObject({ sum: 0.03, bucketCounts: [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] });
+    const attempts = metric(telemetry, "retry.attempts");
+    expect(attempts.points[0]).toMatchObject({ sum: 4, count: 3, bucketCounts: [2, 1, 0, 0, 0, 0] });
+    expect(clock.pending).toBe(0);
+  });
+
+  it("counts what a breaker does and reads the state it is in when asked", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const trip = consecutiveFailures({ maxFailures: 1 });
+    const breaker = circuitBreaker({ name: "b", clock, openMs: 1000, trip });
+    telemetry.watch(breaker);
+    const calls = pipeline({ name: "p", clock, observer: telemetry.observer }, breaker);
+    const status = () => points(telemetry, "circuit.breaker.status");
+    const transitions = () =>
+      ["open", "half_open", "closed"].map((state) => points(telemetry, `circuit.breaker.${state}`)["b,local"]);
+
+    expect(status()).toEqual({ "b,closed": 1, "b,open": 0, "b,half_open": 0 });
+    expect(transitions()).toEqual([0, 0, 0]);
+    await calls.execute(fail).catch(() => {});
+    await calls.execute(fail).catch(() => {});
+    expect(status()).toEqual({ "b,closed": 0, "b,open": 1, "b,half_open": 0 });
+    clock.jump(1000);
+    // No call has come: nothing has happened, but this is what a call would find.
+    expect(status()).toEqual({ "b,closed": 0, "b,open": 0, "b,half_open": 1 });
+    expect(transitions()).toEqual([1, 0, 0]);
+    await calls.execute(() => 1);
+    expect(status()).toEqual({ "b,closed": 1, "b,open": 0, "b,half_open": 0 });
+    expect(transitions()).toEqual([1, 1, 1]);
+    expect(points(telemetry, "circuit.breaker.rejected")).toEqual({ b: 1 });
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({
+      "p,success": 1,
+      "p,failure,RangeError": 1,
+      "p,rejected_breaker,ERR_CIRCUIT_OPEN": 1,
+    });
+  });
+
+  it("tells attempt timeouts, retries and exhausted calls apart", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const calls = pipeline(
+      { name: "p", clock, observer: telemetry.observer },
+      retry({ maxAttempts: 3, clock, backoff: constantBackoff({ delayMs: 0 }) }),
+      timeout({ timeoutMs: 10, clock }),
+    );
+    const result = calls.execute(() => new Promise(() => {})).catch(() => {});
+    await clock.advance(30);
+    await result;
+    expect(points(telemetry, "timeout.fired")).toEqual({ "p,total": 0, "p,attempt": 3 });
+    expect(points(telemetry, "retry.attempt")).toEqual({ "p,retry,ERR_TIMEOUT": 2 });
+    expect(points(telemetry, "retry.exhausted")).toEqual({ p: 1 });
+    expect(metric(telemetry, "retry.attempts").points).toEqual([
+      {
+        attributes: { "pipeline.name": "p", "pipeline.outcome": "timeout" },
+        count: 1,
+        sum: 3,
+        bucketCounts: [0, 0, 1, 0, 0, 0],
+      },
+    ]);
+  });
+
+  it("puts a value on a boundary into the bucket below it", () => {
+    const telemetry = createTelemetry();
+    for (const durationMs of [5, 5.1, 10_000, 10_001, -1]) {
+      telemetry.observer({ ...settled("p"), durationMs } as HeadgateEvent);
+    }
+    const [point] = metric(telemetry, "async.pipeline.latency").points;
+    expect(point).toMatchObject({ count: 5, bucketCounts: [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1] });
+  });
+
+  it("calls what the caller ended cancelled, whatever its reason", async () => {
+    const telemetry = createTelemetry();
+    const calls = pipeline({ name: "p", observer: telemetry.observer });
+    await calls.execute(() => 1, { signal: AbortSignal.abort(new TypeError("mine")) }).catch(() => {});
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,cancelled": 1 });
+    expect(points(telemetry, "async.pipeline.failure")).toEqual({});
+  });
+
+  it("counts a returned value that is a failure", async () => {
+    const telemetry = createTelemetry();
+    const calls = pipeline({ name: "p", observer: telemetry.observer });
+    await calls.execute(() => 500, { isFailure: (status) => status >= 500 });
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,failure,_OTHER": 1 });
+  });
+
+  it("keeps 200 names apart and counts the rest together", () => {
+    const telemetry = createTelemetry();
+    for (let i = 0; i < 300; i++) telemetry.observer(settled(`p${i}`));
+    telemetry.observer(settled("_OTHER"));
+    const successes = points(telemetry, "async.pipeline.success");
+    expect(Object.keys(successes)).toHaveLength(201);
+    expect(successes["p199"]).toBe(1);
+    expect(successes["_OTHER"]).toBe(101);
+    for (let i = 0; i < 300; i++) {
+      telemetry.watch(concurrencyLimit({ name: `l${i}`, maxConcurrent: 2 }));
+      telemetry.watch(circuitBreaker({ name: `b${i}` }));
+    }
+    expect(points(telemetry, "concurrency.limit")).toMatchObject({ l199: 2, _OTHER: 200 });
+    expect(Object.keys(points(telemetry, "circuit.breaker.status"))).toHaveLength(3 * 201);
+    expect(points(telemetry, "circuit.breaker.status")["_OTHER,closed"]).toBe(100);
+  });
+
+  it("keeps the first 20 foreign kinds of errors apart, and our own codes always", () => {
+    const telemetry = createTelemetry();
+    for (let i = 0; i < 30; i++) {
+      telemetry.observer(settled("p", Object.assign(new Error("x"), { name: `E${i}Error` })));
+    }
+    for (const odd of ["text", 7, null, {}, Object.assign(new Error("x"), { name: 4 })]) {
+      telemetry.observer(settled("p", odd));
+    }
+    telemetry.observer(settled("p", Object.assign(new Error("x"), { name: "ERR_TIMEOUT" })));
+    telemetry.observer(settled("p", new InvalidOptionError("a.b", "a number", "7")));
+    const failures = points(telemetry, "async.pipeline.failure");
+    expect(Object.keys(failures)).toHaveLength(21);
+    expect(failures["p,E19Error"]).toBe(1);
+    expect(failures["p,_OTHER"]).toBe(17);
+  });
+
+  it("counts a call whose error cannot be looked at", () => {
+    const telemetry = createTelemetry();
+    const trap = new Proxy(new Error("x"), {
+      get() {
+        throw new Error("hands off");
+      },
+    });
+    telemetry.observer(settled("p", trap));
+    expect(points(telemetry, "async.pipeline.failure")).toEqual({ "p,_OTHER": 1 });
+  });
+
+  it("ignores events that it does not know", () => {
+    const telemetry = createTelemetry();
+    telemetry.observer({ type: "something.new", pipeline: "p" } as unknown as HeadgateEvent);
+    telemetry.observer({ type: "operation.abandoned", pipeline: "p", attempt: 1 });
+    expect(telemetry.collect().every((one) => one.points.length === 0)).toBe(true);
+  });
+
+  it("refuses to watch what is neither a breaker nor a limit", () => {
+    const telemetry = createTelemetry();
+    expect(() => telemetry.watch(retry() as never)).toThrow(
+      "`telemetry.watch` must be a circuit breaker or a concurrency limit, got retry",
+    );
+  });
+
+  it("adds up limits that share a name, and counts one that is watched twice once", () => {
+    const telemetry = createTelemetry();
+    const limit = concurrencyLimit({ name: "l", maxConcurrent: 3 });
+    telemetry.watch(limit);
+    telemetry.watch(limit);
+    telemetry.watch(concurrencyLimit({ name: "l", maxConcurrent: 4 }));
+    expect(points(telemetry, "concurrency.limit")).toEqual({ l: 7 });
+  });
+
+  it("gives points no other attributes than their metric declares", () => {
+    const telemetry = createTelemetry();
+    telemetry.watch(circuitBreaker());
+    telemetry.watch(concurrencyLimit({ maxConcurrent: 1 }));
+    telemetry.observer(settled("p", new Error("x")));
+    telemetry.observer({ type: "retry.scheduled", pipeline: "p", attempt: 2, delayMs: 0, result: 1 });
+    for (const { name, attributes, points: all } of telemetry.collect()) {
+      if (name !== "async.pipeline.success") expect(all.length, name).toBeGreaterThan(0);
+      for (const point of all) expect(attributes, name).toEqual(expect.arrayContaining(Object.keys(point.attributes)));
+    }
+  });
+});
