@@ -38,35 +38,46 @@ export function pushMetrics(options: PushMetricsOptions): MetricsPush {
       return { resourceMetrics: toResourceMetrics(metrics, { resource, startTimeMs, timeMs: Date.now() }), errors: [] };
     },
   };
-  const exportTimeoutMillis = Math.min(exportTimeoutMs, intervalMs);
+  const timeoutMillis = Math.min(exportTimeoutMs, intervalMs);
+  const exporter = new WarningExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`, timeoutMillis });
   const reader = new PeriodicExportingMetricReader({
-    exporter: new WarningExporter({
-      url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`,
-      timeoutMillis: exportTimeoutMillis,
-    }),
+    exporter,
     exportIntervalMillis: intervalMs,
-    exportTimeoutMillis,
+    exportTimeoutMillis: timeoutMillis,
     metricProducers: [producer],
   });
   // The reader starts with the provider it belongs to.
   const provider = new MeterProvider({ resource, readers: [reader] });
   return {
     async stop() {
-      // A collector that hangs must not keep the process from stopping.
-      await provider.shutdown({ timeoutMillis: lastExportMs }).catch(() => {});
+      try {
+        // A collector that hangs must not keep the process from stopping.
+        await provider.shutdown({ timeoutMillis: lastExportMs });
+      } catch {
+        exporter.warn(`no answer within ${lastExportMs} ms`);
+      }
+      exporter.quiet = true;
     },
   };
 }
 
 /** Without a logger of the SDK's own a collector that refuses would never be noticed. */
 class WarningExporter extends OTLPMetricExporter {
+  /** What becomes of an export that nobody waits for any more is not worth a warning. */
+  quiet = false;
   #failing = false;
 
   override export(...[metrics, done]: Parameters<OTLPMetricExporter["export"]>): void {
     super.export(metrics, (result) => {
-      if (result.error && !this.#failing) console.warn(`Metrics cannot be sent: ${result.error.message}`);
-      this.#failing = result.error !== undefined;
+      if (result.error) this.warn(result.error.message);
+      else this.#failing = false;
       done(result);
     });
+  }
+
+  /** Once for a series of failures. */
+  warn(reason: string): void {
+    if (!this.quiet && !this.#failing) console.warn(`Metrics cannot be sent: ${reason}`);
+    this.#failing = true;
   }
 }

@@ -58,7 +58,7 @@ async function exportOnce(telemetry: Telemetry, endpoint: string, identity: Iden
     const error = await new Promise<Error | undefined>((done) => {
       exporter.export(metrics, (result) => done(result.error));
     });
-    if (error) console.warn(`Metrics cannot be sent: ${error.message}`);
+    if (error) console.warn(`Metrics cannot be sent: ${error.message}`, error.cause ?? "");
   } catch (error) {
     console.warn(`Metrics cannot be sent: ${String(error)}`);
   }
