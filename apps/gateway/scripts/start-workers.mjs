@@ -1,0 +1,88 @@
+// `npm run start:workers`: the gateway on workerd, and the demo upstream beside it in a workerd of its own.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const port = process.env.PORT || "8787";
+const demoPort = "8788"; // headgate.json names it
+const env = {
+  ...process.env,
+  CI: "true",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  WRANGLER_BUILD_CONDITIONS: "headgate-source,workerd,worker,browser",
+  WRANGLER_HIDE_BANNER: "true",
+  WRANGLER_SEND_METRICS: "false",
+};
+
+const stopping = new AbortController();
+const children = [dev("../../flaky", demoPort), dev("..", port)];
+
+function dev(folder, on) {
+  const args = [
+    "dev",
+    "--ip",
+    "127.0.0.1",
+    "--port",
+    on,
+    "--log-level",
+    "warn",
+    "--show-interactive-dev-session=false",
+  ];
+  const otlp = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (otlp && folder === "..") args.push("--var", `OTEL_EXPORTER_OTLP_ENDPOINT:${otlp}`);
+  const child = spawn("wrangler", args, {
+    cwd: fileURLToPath(new URL(`${folder}/`, import.meta.url)),
+    env,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  child.on("exit", (code) => void stop(code ?? 1));
+  return child;
+}
+
+/** Ends both and waits for them, so that nothing is left. */
+async function stop(code) {
+  if (stopping.signal.aborted) return;
+  stopping.abort();
+  await Promise.all(children.map(end));
+  process.exit(code);
+}
+
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const impatience = setTimeout(() => child.kill("SIGKILL"), 5000);
+  child.kill("SIGTERM");
+  await once(child, "exit");
+  clearTimeout(impatience);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => void stop(0));
+
+async function answers(url) {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if (stopping.signal.aborted) return;
+    try {
+      await fetch(url);
+      return;
+    } catch {
+      await sleep(100);
+    }
+  }
+  throw new Error(`${url} did not answer within 30 s`);
+}
+
+try {
+  const url = `http://127.0.0.1:${port}`;
+  await Promise.all([answers(`${url}/livez`), answers(`http://127.0.0.1:${demoPort}/`)]);
+  console.log(`Headgate gateway on workerd:  ${url}
+Demo upstream on workerd:     http://127.0.0.1:${demoPort}
+
+Try:
+  curl ${url}/demo/echo
+  curl -i ${url}/demo/status/503
+  curl ${url}/readyz
+`);
+} catch (error) {
+  console.error(error.message);
+  await stop(1);
+}

@@ -1,0 +1,83 @@
+// Which header fields pass through a proxy, and what it adds (RFC 9110 §7.6).
+import type { HeaderList } from "./upstream.ts";
+
+/** Fields that are about one connection, not about the message. */
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+]);
+const setHere = new Set(["host", "expect", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+const pseudonym = "1.1 headgate";
+
+/** The value of a field, several joined by a comma; undefined without any. `name` is in lower case. */
+export function field(headers: HeaderList, name: string): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i < headers.length; i += 2) {
+    const candidate = headers[i] as string;
+    if (candidate.length !== name.length || candidate.toLowerCase() !== name) continue;
+    value = value === undefined ? headers[i + 1] : `${value}, ${headers[i + 1]}`;
+  }
+  return value;
+}
+
+/** Further fields that this message's `Connection` declares to be about the connection. */
+function connectionOptions(headers: HeaderList): readonly string[] {
+  const value = field(headers, "connection");
+  if (value === undefined) return [];
+  return value.split(",").map((option) => option.trim().toLowerCase());
+}
+
+export interface ForwardedFrom {
+  readonly clientAddress: string | undefined;
+  readonly scheme: string;
+  readonly host: string;
+  /** Whether the client's own X-Forwarded-* are kept and added to. */
+  readonly trustForwarded: boolean;
+  /** Without a body there is no length to announce. */
+  readonly hasBody: boolean;
+}
+
+/** The fields of a request as the upstream gets them. */
+export function toUpstreamHeaders(headers: HeaderList, from: ForwardedFrom): string[] {
+  const dropped = connectionOptions(headers);
+  const out: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = (headers[i] as string).toLowerCase();
+    if (hopByHop.has(name) || setHere.has(name) || dropped.includes(name)) continue;
+    if (name === "content-length" && !from.hasBody) continue;
+    out.push(name, headers[i + 1] as string);
+  }
+  const told = (name: string) => (from.trustForwarded ? field(headers, name) : undefined);
+  const addresses = [told("x-forwarded-for"), from.clientAddress].filter((address) => address !== undefined);
+  if (addresses.length > 0) out.push("x-forwarded-for", addresses.join(", "));
+  out.push("x-forwarded-host", told("x-forwarded-host") ?? from.host);
+  out.push("x-forwarded-proto", told("x-forwarded-proto") ?? from.scheme);
+  out.push("via", via(headers));
+  return out;
+}
+
+/** The fields of a response as the client gets them. */
+export function toClientHeaders(headers: HeaderList): string[] {
+  const dropped = connectionOptions(headers);
+  const out: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = (headers[i] as string).toLowerCase();
+    if (hopByHop.has(name) || name === "via" || dropped.includes(name)) continue;
+    out.push(name, headers[i + 1] as string);
+  }
+  out.push("via", via(headers));
+  return out;
+}
+
+function via(headers: HeaderList): string {
+  const before = field(headers, "via");
+  return before === undefined ? pseudonym : `${before}, ${pseudonym}`;
+}

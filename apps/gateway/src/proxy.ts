@@ -1,0 +1,106 @@
+// Carries one request to its route's upstream and the response back, both as streams.
+import type { OperationContext } from "@headgate/core";
+import { problem } from "@headgate/hono";
+import { GatewayError, gatewayProblems } from "./gateway-error.ts";
+import { field, toClientHeaders, toUpstreamHeaders } from "./headers.ts";
+import { readBody } from "./read-body.ts";
+import { judgement, type Route } from "./route.ts";
+import type { HeaderList, Upstream, UpstreamRequest, UpstreamResponse } from "./upstream.ts";
+
+/** One request as the proxy needs it; the runtime knows the cheapest way to each part. */
+export interface Incoming {
+  readonly request: Request;
+  readonly headers: HeaderList;
+  readonly clientAddress: string | undefined;
+  /** For runtimes that end a request with its response: keeps it until the promise has settled. */
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
+}
+
+/** Makes the runtime's response of header fields as they are to be sent. */
+export type Respond = (status: number, headers: HeaderList, body: UpstreamResponse["body"], method: string) => Response;
+
+const idempotent: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
+
+/** The client went away; nobody reads the answer. The status is nginx's. */
+const clientClosedRequest = 499;
+
+export async function proxy(route: Route, incoming: Incoming, upstream: Upstream, respond: Respond): Promise<Response> {
+  const { request, headers } = incoming;
+  const { method, signal } = request;
+  try {
+    const target = toTarget(route, request.url);
+    const length = bodyLength(headers);
+    const repeatable = idempotent.includes(method) && length <= route.config.retry.maxBodyBytes;
+    let body: UpstreamRequest["body"] = length === 0 ? null : request.body;
+    if (body !== null && repeatable) body = await readBody(body, length, route.config.timeout.timeoutMs, signal);
+    const outgoing = {
+      method,
+      origin: route.origin,
+      path: target.path,
+      headers: toUpstreamHeaders(headers, {
+        clientAddress: incoming.clientAddress,
+        scheme: target.scheme,
+        host: field(headers, "host") ?? target.host,
+        trustForwarded: route.config.trustForwarded,
+        hasBody: body !== null,
+      }),
+      body,
+      client: signal,
+    };
+    const pipeline = repeatable ? route.repeatable : route.once;
+    const response = await pipeline.execute((context) => send(upstream, outgoing, context, incoming.waitUntil), {
+      ...judgement,
+      signal,
+    });
+    return respond(response.status, toClientHeaders(response.headers), response.body, method);
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return new Response(null, { status: clientClosedRequest });
+    return problem(error, gatewayProblems);
+  }
+}
+
+/** The permit is kept until the body has ended: a response that streams is work that goes on. */
+async function send(
+  upstream: Upstream,
+  outgoing: Omit<UpstreamRequest, "signal">,
+  context: OperationContext,
+  waitUntil: Incoming["waitUntil"],
+): Promise<UpstreamResponse> {
+  const response = await upstream.send({ ...outgoing, signal: context.signal });
+  if (response.ended !== null) {
+    const released = response.ended.then(context.hold());
+    waitUntil?.(released);
+  }
+  return response;
+}
+
+interface Target {
+  readonly scheme: string;
+  readonly host: string;
+  readonly path: string;
+}
+
+/** The path and query for the upstream, as they came, with the route's prefix replaced by the upstream's own. */
+function toTarget(route: Route, url: string): Target {
+  // Encoded dots are dots (WHATWG URL): without this they would climb out of the upstream's own path.
+  const full = /%2e/i.test(url) ? new URL(url).href : url;
+  const afterScheme = full.indexOf("://") + 3;
+  const pathStart = full.indexOf("/", afterScheme);
+  const { pathPrefix } = route.config;
+  const prefix = pathPrefix === "/" ? "" : pathPrefix;
+  const rest = full.slice(pathStart + prefix.length);
+  if (!full.startsWith(prefix, pathStart) || (rest !== "" && rest[0] !== "/" && rest[0] !== "?")) {
+    throw new GatewayError("ERR_NO_ROUTE", `No route for ${full.slice(pathStart)}`);
+  }
+  return {
+    scheme: full.slice(0, afterScheme - 3),
+    host: full.slice(afterScheme, pathStart),
+    path: route.basePath + (rest[0] === "/" ? rest : `/${rest}`),
+  };
+}
+
+/** The announced length of a request's body; `Infinity` for one that is sent in chunks of unknown number. */
+function bodyLength(headers: HeaderList): number {
+  if (field(headers, "transfer-encoding") !== undefined) return Number.POSITIVE_INFINITY;
+  return Number(field(headers, "content-length") ?? 0);
+}

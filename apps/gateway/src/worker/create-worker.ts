@@ -1,0 +1,54 @@
+// The gateway as a Worker, for a configuration that is bundled with it. Everything is built when this is called, at
+// module scope, where Workers allow no timer, no chance and no I/O.
+import { createTelemetry } from "@headgate/otel";
+import { createApp } from "../app.ts";
+import { parseConfig } from "../config.ts";
+import { fetchUpstream } from "./fetch-upstream.ts";
+import { flushMetrics } from "./flush-metrics.ts";
+import { respond } from "./respond.ts";
+
+export interface Env {
+  /** Where metrics go over OTLP; none without it. */
+  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+}
+
+interface ExecutionContext {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+export interface GatewayWorker {
+  fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
+}
+
+/** Longer than any request lasts by itself: only one that was killed keeps its permit so long. */
+const permitLeaseMs = 60_000;
+
+/** @throws {ConfigError} which stops the deployment. */
+export function createWorker(config: unknown): GatewayWorker {
+  const telemetry = createTelemetry();
+  const flush = flushMetrics(telemetry);
+  const gateway = createApp({
+    config: parseConfig(config, "The bundled configuration"),
+    upstream: fetchUpstream(),
+    respond,
+    observer: telemetry.observer,
+    permitLeaseMs,
+    incoming: (c) => ({
+      request: c.req.raw,
+      headers: [...c.req.raw.headers].flat(),
+      clientAddress: c.req.raw.headers.get("cf-connecting-ip") ?? undefined,
+      waitUntil: (promise) => c.executionCtx.waitUntil(promise),
+    }),
+  });
+  for (const { breaker, limit } of gateway.routes) {
+    telemetry.watch(breaker);
+    telemetry.watch(limit);
+  }
+  return {
+    async fetch(request, env, context) {
+      const response = await gateway.fetch(request, env, context as never);
+      if (env.OTEL_EXPORTER_OTLP_ENDPOINT) context.waitUntil(flush(env.OTEL_EXPORTER_OTLP_ENDPOINT));
+      return response;
+    },
+  };
+}
