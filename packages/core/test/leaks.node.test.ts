@@ -1,0 +1,74 @@
+/// <reference types="node" />
+import { memoryUsage } from "node:process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { circuitBreaker, concurrencyLimit, pipeline, retry, timeout } from "@headgate/core";
+import { TestClock } from "@headgate/core/testing";
+import { describe, expect, it } from "vitest";
+import { heldTimers } from "./support/leftovers.ts";
+import { listenersOn } from "./support/listeners.ts";
+
+const calls = 100_000;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** Bytes in use once everything that can be collected has been. */
+function heapUsed(): number {
+  collectGarbage();
+  collectGarbage();
+  return memoryUsage().heapUsed;
+}
+
+function setUp() {
+  const clock = new TestClock();
+  const limit = concurrencyLimit({ maxConcurrent: 10, maxQueue: 1000, clock });
+  const policies = [timeout({ clock }), retry({ clock }), circuitBreaker({ clock }), limit];
+  const { signal, count } = listenersOn(new AbortController());
+  return { clock, limit, guarded: pipeline({ name: "long-lived", clock }, ...policies), signal, count };
+}
+
+describe(`${calls} calls on one long-lived signal`, () => {
+  it("leave one listener, no timer and no memory behind", async () => {
+    const { clock, limit, guarded, signal, count } = setUp();
+    let heard = 0;
+    const operation = async ({ signal: own }: { signal: AbortSignal }) => {
+      if (!own.aborted) heard++;
+      await Promise.resolve();
+    };
+    const run = async (times: number) => {
+      for (let i = 0; i < times; i += 100)
+        await Promise.all(Array.from({ length: 100 }, () => guarded.execute(operation, { signal })));
+    };
+    await run(calls / 10);
+    const beforeBytes = heapUsed();
+    await run(calls);
+    const grownBytes = heapUsed() - beforeBytes;
+    expect(heard).toBe(calls + calls / 10);
+    expect(count()).toBe(1);
+    expect([limit.inUse, limit.queued, await heldTimers(clock)]).toEqual([0, 0, 0]);
+    // A tenth of the least that a leaked call could take.
+    expect(grownBytes / calls).toBeLessThan(10);
+  });
+
+  it("leave nothing behind when each of them is refused", async () => {
+    const { clock, limit, guarded, signal, count } = setUp();
+    const waiting: Promise<unknown>[] = [];
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    for (let i = 0; i < 1010; i++) waiting.push(guarded.execute(() => held, { signal }));
+    let refused = 0;
+    const run = async (times: number) => {
+      for (let i = 0; i < times; i++) await guarded.execute(() => held, { signal }).catch(() => refused++);
+    };
+    await run(calls / 100);
+    const beforeBytes = heapUsed();
+    await run(calls / 10);
+    const grownBytes = heapUsed() - beforeBytes;
+    expect(refused).toBe(calls / 10 + calls / 100);
+    expect(grownBytes / (calls / 10)).toBeLessThan(50);
+    release();
+    await Promise.all(waiting);
+    expect([count(), limit.inUse, limit.queued, await heldTimers(clock)]).toEqual([1, 0, 0, 0]);
+  });
+});
