@@ -23,18 +23,43 @@ export const maxDelayMs = 2_147_483_647;
 
 type HostTimer = ReturnType<typeof setTimeout> & { ref?(): void; unref?(): void };
 
+/**
+ * Lets go of the process a moment after `unref()`, not at once: timers that calls share are let go of and held again with
+ * every call, and telling the host each time costs more than the rest of the timer.
+ */
 class SystemTimer implements ClockTimer {
   readonly #timer: HostTimer;
+  #wanted = true;
+  #held = true;
+  #settling = false;
+
   constructor(timer: HostTimer) {
     this.#timer = timer;
   }
+
   cancel(): void {
     clearTimeout(this.#timer);
   }
+
   ref(): void {
+    this.#wanted = true;
+    if (this.#held) return;
+    this.#held = true;
     this.#timer.ref?.();
   }
+
   unref(): void {
+    this.#wanted = false;
+    if (!this.#held || this.#settling || this.#timer.unref === undefined) return;
+    this.#settling = true;
+    const settle: HostTimer = setTimeout(() => this.#settle(), 0);
+    settle.unref?.();
+  }
+
+  #settle(): void {
+    this.#settling = false;
+    if (this.#wanted) return;
+    this.#held = false;
     this.#timer.unref?.();
   }
 }
@@ -58,9 +83,14 @@ export function sleepOn(clock: Clock, delayMs: number, signal?: AbortSignal): Pr
   });
 }
 
+// On Node the global `performance` is an accessor that costs as much as the clock itself. The reference holds for as long
+// as the host's timers are the same: a test that fakes them fakes the clock too.
+const hostPerformance = performance;
+const hostSetTimeout = setTimeout;
+
 /** The host's monotonic clock and timers. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
-  after: (delayMs, callback) => new SystemTimer(setTimeout(callback, delayMs) as HostTimer),
+  now: () => (setTimeout === hostSetTimeout ? hostPerformance : performance).now(),
+  after: (delayMs, callback) => new SystemTimer(setTimeout(callback, delayMs)),
   sleep: (delayMs, signal) => sleepOn(systemClock, delayMs, signal),
 };

@@ -38,7 +38,7 @@ class Model {
     else return;
     for (const next of this.calls) {
       if (next.state !== "waiting") continue;
-      next.state = nowMs >= next.expiresMs ? "expired" : "running";
+      next.state = nowMs >= next.expiresMs ? "refused: wait" : "running";
       if (next.state === "running") return;
     }
   }

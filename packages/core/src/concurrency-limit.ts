@@ -8,8 +8,11 @@ import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { ConcurrencyLimitError, withoutStack } from "./errors.ts";
 import { checkInteger, checkName, checkNumber } from "./options.ts";
+import type { Timers } from "./host-timers.ts";
 import type { Policy } from "./policy.ts";
-import { Queue, type Waiter } from "./wait-queue.ts";
+import { made, newPromise } from "./promise-parts.ts";
+import { Queue, Waiter } from "./wait-queue.ts";
+import { sharedTimers } from "#timers";
 
 export interface ConcurrencyLimitOptions {
   /** Stands in events and in metrics. @default "default" */
@@ -61,6 +64,7 @@ class ConcurrencyLimitPolicy implements Policy {
   inUse = 0;
   abandoned = 0;
   private readonly queue = new Queue();
+  private readonly waits: Timers<Waiter>;
   /** Permits handed to a waiter that has not gone on yet. */
   private readonly handedOver = new Queue();
   /** In the order in which they were taken. */
@@ -73,6 +77,7 @@ class ConcurrencyLimitPolicy implements Policy {
     this.maxWaitMs = options.maxWaitMs;
     this.leaseMs = options.leaseMs;
     this.clock = options.clock;
+    this.waits = sharedTimers(options.clock, options.maxWaitMs, (waiter) => this.expire(waiter));
   }
 
   get queued(): number {
@@ -100,7 +105,7 @@ class ConcurrencyLimitPolicy implements Policy {
 
   interrupt(call: Call, at: number): void {
     const waiter = call.recall(at) as Waiter;
-    waiter.timer?.cancel();
+    this.waits.stop(waiter);
     const { state } = waiter;
     waiter.state = "gone";
     if (state === "queued") this.queue.remove(waiter);
@@ -131,9 +136,9 @@ class ConcurrencyLimitPolicy implements Policy {
     const nowMs = this.queue.length > 0 ? this.clock.now() : 0;
     for (let waiter = this.queue.head; waiter !== null; waiter = this.queue.head) {
       this.queue.remove(waiter);
-      if (nowMs >= waiter.expiresMs) {
-        // Its own timer will tell it, if its request is still alive.
+      if (nowMs >= waiter.dueMs) {
         waiter.state = "expired";
+        waiter.wake();
         continue;
       }
       waiter.state = "granted";
@@ -169,41 +174,53 @@ class ConcurrencyLimitPolicy implements Policy {
   }
 
   private enqueue(call: Call, at: number): void {
-    const waiter: Waiter = {
-      expiresMs: this.clock.now() + this.maxWaitMs,
-      grantedMs: 0,
-      state: "queued",
-      timer: null,
-      wake: () => {},
-      previous: null,
-      next: null,
-    };
+    const waiter = new Waiter(call, at);
     call.keep(at, waiter);
     this.queue.append(waiter);
-    waiter.timer = this.clock.after(this.maxWaitMs, () => this.expire(call, at, waiter));
+    this.waits.start(waiter);
     // Waking resolves a promise that the waiter made itself: it goes on in its own context, not on the stack of the
-    // call that released the permit.
-    void new Promise<void>((resolve) => {
-      waiter.wake = resolve;
-    }).then(() => this.goOn(call, at, waiter));
+    // call that released the permit or whose timer has fired.
+    const woken = newPromise();
+    waiter.wake = made.resolve;
+    this.whenWoken(woken, waiter);
   }
 
-  private goOn(call: Call, at: number, waiter: Waiter): void {
-    if (waiter.state === "granted") this.handedOver.remove(waiter);
-    else if (waiter.state === "revoked" && this.inUse < this.maxConcurrent) this.inUse++;
-    else return;
+  // Apart, so that only calls that wait allocate the closure's context.
+  private whenWoken(woken: Promise<unknown>, waiter: Waiter): void {
+    void woken.then(() => this.goOn(waiter));
+  }
+
+  private goOn(waiter: Waiter): void {
+    const { call, at, state } = waiter;
+    if (state === "gone") return;
+    if (state === "granted") this.handedOver.remove(waiter);
+    else if (state === "revoked") {
+      // Too late for the permit that it was given. Another one, or its timer will tell it.
+      if (this.inUse >= this.maxConcurrent) return;
+      this.inUse++;
+    }
     waiter.state = "gone";
-    waiter.timer?.cancel();
+    this.waits.stop(waiter);
+    if (state === "expired") {
+      this.refuse(call, "wait");
+      call.finish(at);
+      return;
+    }
     call.keep(at, this.leaseMs === undefined ? null : this.takeLease());
     call.resume(at);
   }
 
-  private expire(call: Call, at: number, waiter: Waiter): void {
+  private expire(waiter: Waiter): void {
     if (waiter.state === "granted" || waiter.state === "gone") return;
     if (waiter.state === "queued") this.queue.remove(waiter);
-    waiter.state = "gone";
-    this.refuse(call, "wait");
-    call.finish(at);
+    if (waiter.state === "revoked") {
+      // Its promise is spent: it has been woken once. Only on Workers, where its timer is its own.
+      waiter.state = "expired";
+      this.goOn(waiter);
+      return;
+    }
+    waiter.state = "expired";
+    waiter.wake();
   }
 
   private refuse(call: Call, reason: "full" | "wait"): "end" {

@@ -9,7 +9,7 @@ import {
 } from "@headgate/core";
 import { describe, expect, it } from "vitest";
 
-const brand = Symbol.for("headgate.error");
+const brand = "@@headgate/error";
 
 const errors = [
   [new TimeoutError(50, "attempt"), "TimeoutError", "ERR_TIMEOUT", "timeout"],

@@ -1,86 +1,134 @@
-// Every error that Headgate itself decides on: a stable `code`, data, and a brand that is
-// recognised across copies of the package. An operation's own failure is never wrapped.
+// Every error that Headgate itself decides on: a stable `code`, data, and a brand that is recognised across copies of
+// the package. An operation's own failure is never wrapped.
+//
+// Names and messages are accessors: a refusal is made more often than it is read, and a message that is put together for
+// each costs as much as the rest of a refused call. They are written out, not taken from the class, which minifiers rename.
 
-const brand: unique symbol = Symbol.for("headgate.error");
-
-export class HeadgateError extends Error {
+export abstract class HeadgateError extends Error {
   /** Stable: `ERR_<WHAT>`. */
   readonly code: string;
-  /** The pipeline that decided, once it is known. */
-  pipeline: string | undefined;
   /** The kind of the policy that decided: `"timeout"`, `"circuit-breaker"`, … */
   readonly policy: string | undefined;
+  /** The pipeline that decided, once it is known. */
+  pipeline: string | undefined = undefined;
 
-  /** The name is written out, not taken from the class: minifiers rename classes. */
-  constructor(name: string, code: string, message: string, policy?: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = name;
+  constructor(code: string, policy?: string) {
+    super();
     this.code = code;
     this.policy = policy;
-    this.pipeline = undefined;
-    (this as { [brand]?: true })[brand] = true;
+  }
+
+  abstract override get name(): string;
+  abstract override get message(): string;
+
+  /** @internal The brand. A getter of the prototype, so that it costs an error nothing. */
+  get "@@headgate/error"(): true {
+    return true;
   }
 }
 
 /** True for an error of Headgate, also from another copy of the package. */
 export function isHeadgateError(error: unknown): error is HeadgateError {
-  return typeof error === "object" && error !== null && (error as { [brand]?: unknown })[brand] === true;
+  return (
+    typeof error === "object" &&
+    error !== null &&
+    (error as { "@@headgate/error"?: unknown })["@@headgate/error"] === true
+  );
 }
 
 /** An option is out of bounds. `place` names it: `"retry.maxAttempts"`. */
 export class InvalidOptionError extends HeadgateError {
   readonly place: string;
+  readonly allowed: string;
+  readonly got: string;
+
   constructor(place: string, allowed: string, got: string) {
-    super("InvalidOptionError", "ERR_INVALID_OPTION", `\`${place}\` must be ${allowed}, got ${got}`);
+    super("ERR_INVALID_OPTION");
     this.place = place;
+    this.allowed = allowed;
+    this.got = got;
+  }
+
+  override get name(): string {
+    return "InvalidOptionError";
+  }
+
+  override get message(): string {
+    return `\`${this.place}\` must be ${this.allowed}, got ${this.got}`;
   }
 }
 
-/** Our deadline has passed. `scope` tells whether it was that of the whole call or of one attempt. */
+/** Whose time was up: that of the whole call, of one attempt, or the caller's own (`ExecuteOptions.deadline`). */
+export type TimeoutScope = "total" | "attempt" | "deadline";
+
+/** A deadline has passed. `timeoutMs` is how long there was; 0 when the caller's deadline had passed before the call. */
 export class TimeoutError extends HeadgateError {
   readonly timeoutMs: number;
-  readonly scope: "total" | "attempt";
-  constructor(timeoutMs: number, scope: "total" | "attempt") {
-    super(
-      "TimeoutError",
-      "ERR_TIMEOUT",
-      `${scope === "total" ? "The call" : "The attempt"} took longer than ${timeoutMs} ms`,
-      "timeout",
-    );
+  readonly scope: TimeoutScope;
+
+  constructor(timeoutMs: number, scope: TimeoutScope) {
+    super("ERR_TIMEOUT", "timeout");
     this.timeoutMs = timeoutMs;
     this.scope = scope;
+  }
+
+  override get name(): string {
+    return "TimeoutError";
+  }
+
+  override get message(): string {
+    const ms = Math.round(this.timeoutMs * 1000) / 1000;
+    if (this.scope === "deadline") return `The caller's deadline has passed; it left ${ms} ms`;
+    return `${this.scope === "total" ? "The call" : "The attempt"} took longer than ${ms} ms`;
   }
 }
 
 /** The circuit is open, or half-open with every probe taken. `cause` is the failure that opened it. */
 export class CircuitOpenError extends HeadgateError {
+  /** The breaker's name. */
+  readonly circuit: string;
   /** How long until another call may be let through. */
   readonly retryAfterMs: number;
-  constructor(name: string, retryAfterMs: number, cause: unknown) {
-    super(
-      "CircuitOpenError",
-      "ERR_CIRCUIT_OPEN",
-      `The circuit "${name}" is open for another ${Math.ceil(retryAfterMs)} ms`,
-      "circuit-breaker",
-      { cause },
-    );
+  override readonly cause: unknown;
+
+  constructor(circuit: string, retryAfterMs: number, cause: unknown) {
+    super("ERR_CIRCUIT_OPEN", "circuit-breaker");
+    this.circuit = circuit;
     this.retryAfterMs = retryAfterMs;
+    this.cause = cause;
+  }
+
+  override get name(): string {
+    return "CircuitOpenError";
+  }
+
+  override get message(): string {
+    return `The circuit "${this.circuit}" is open for another ${Math.ceil(this.retryAfterMs)} ms`;
   }
 }
 
 /** No permit: the queue is full (`reason: "full"`), or the call has waited as long as it may (`reason: "wait"`). */
 export class ConcurrencyLimitError extends HeadgateError {
   readonly reason: "full" | "wait";
+  readonly maxConcurrent: number;
+  /** Calls that were waiting, or how long this one has waited, by the reason. */
+  private readonly detail: number;
+
   constructor(reason: "full" | "wait", maxConcurrent: number, detail: number) {
-    super(
-      "ConcurrencyLimitError",
-      "ERR_CONCURRENCY_LIMIT",
-      reason === "full"
-        ? `All ${maxConcurrent} permits are taken and ${detail} calls are waiting`
-        : `None of ${maxConcurrent} permits came free within ${detail} ms`,
-      "concurrency-limit",
-    );
+    super("ERR_CONCURRENCY_LIMIT", "concurrency-limit");
     this.reason = reason;
+    this.maxConcurrent = maxConcurrent;
+    this.detail = detail;
+  }
+
+  override get name(): string {
+    return "ConcurrencyLimitError";
+  }
+
+  override get message(): string {
+    const { reason, maxConcurrent, detail } = this;
+    if (reason === "full") return `All ${maxConcurrent} permits are taken and ${detail} calls are waiting`;
+    return `None of ${maxConcurrent} permits came free within ${detail} ms`;
   }
 }
 

@@ -1,13 +1,22 @@
-// A timer of one timeout of one call, and the plain way to run it: a host timer each.
+// Timers of one duration: what waits, and the plain way to run them, a host timer each.
 import type { Call } from "./call.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 
-export class Timer {
+/** Something that expires. The fields belong to the timers it was started on. */
+export interface Timer {
+  dueMs: number;
+  previous: Timer | null;
+  next: Timer | null;
+  host: ClockTimer | null;
+}
+
+/** The timer of one timeout of one call. */
+export class TimeoutTimer implements Timer {
   /** Null once the call has left the timeout. */
   call: Call | null;
   readonly at: number;
   /** The timer of the next timeout further out on the same call. */
-  readonly outer: Timer | null;
+  readonly outer: TimeoutTimer | null;
   dueMs = 0;
   previous: Timer | null = null;
   next: Timer | null = null;
@@ -20,29 +29,30 @@ export class Timer {
   }
 }
 
-export interface Timers {
-  start(timer: Timer): void;
+export interface Timers<T extends Timer> {
+  /** Sets `dueMs` and calls back then, unless it is stopped before. */
+  start(timer: T): void;
   /** May be called for a timer that has expired. */
-  stop(timer: Timer): void;
+  stop(timer: T): void;
 }
 
-export class HostTimers implements Timers {
+export class HostTimers<T extends Timer> implements Timers<T> {
   private readonly clock: Clock;
   private readonly delayMs: number;
-  private readonly expire: (timer: Timer) => void;
+  private readonly expire: (timer: T) => void;
 
-  constructor(clock: Clock, delayMs: number, expire: (timer: Timer) => void) {
+  constructor(clock: Clock, delayMs: number, expire: (timer: T) => void) {
     this.clock = clock;
     this.delayMs = delayMs;
     this.expire = expire;
   }
 
-  start(timer: Timer): void {
+  start(timer: T): void {
     timer.dueMs = this.clock.now() + this.delayMs;
     timer.host = this.clock.after(this.delayMs, () => this.expire(timer));
   }
 
-  stop(timer: Timer): void {
+  stop(timer: T): void {
     timer.host?.cancel();
     timer.host = null;
   }

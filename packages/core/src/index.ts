@@ -1,12 +1,14 @@
 export { constantBackoff, exponentialBackoff } from "./backoff.ts";
 export type { Backoff, ConstantBackoffOptions, ExponentialBackoffOptions } from "./backoff.ts";
-export type { Call, ExecuteOptions, Operation, OperationContext } from "./call.ts";
+export type { OperationContext } from "./attempt.ts";
+export type { Call, ExecuteOptions, Judgement, Operation } from "./call.ts";
 export { circuitBreaker } from "./circuit-breaker.ts";
 export type { CircuitBreaker, CircuitBreakerOptions, CircuitState } from "./circuit-breaker.ts";
 export { systemClock } from "./clock.ts";
 export type { Clock, ClockTimer } from "./clock.ts";
 export { concurrencyLimit } from "./concurrency-limit.ts";
 export type { ConcurrencyLimit, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
+export type { OperationResult } from "./engine.ts";
 export {
   CircuitOpenError,
   ConcurrencyLimitError,
@@ -16,6 +18,7 @@ export {
   isRefusal,
   TimeoutError,
 } from "./errors.ts";
+export type { TimeoutScope } from "./errors.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";

@@ -1,12 +1,15 @@
 // A pipeline: an ordered list of policies, outermost first, around any asynchronous function.
-import { Call, type ExecuteOptions, type Operation, goDown, settle } from "./call.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { Call, type ExecuteOptions, type Judgement, type Operation } from "./call.ts";
+import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
+import { goDown, type OperationResult, settle, toResult } from "./engine.ts";
+import { TimeoutError, withoutStack } from "./errors.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
 import { checkFunction, checkName, rejectOption } from "./options.ts";
 import type { Policy } from "./policy.ts";
+import { made, newPromise } from "./promise-parts.ts";
 import { linkTo } from "./signal-link.ts";
 
-export interface PipelineOptions {
+export interface PipelineOptions extends Judgement<unknown> {
   /** Stands in errors, events and metrics. */
   readonly name: string;
   /** Is told what happens. @default none */
@@ -17,45 +20,52 @@ export interface PipelineOptions {
 
 const noOptions: ExecuteOptions<unknown> = {};
 
-// `new Promise` hands its functions to an executor; one that is shared costs no closure per call.
-let capturedResolve: (value: unknown) => void;
-let capturedReject: (error: unknown) => void;
-const capture = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
-  capturedResolve = resolve;
-  capturedReject = reject;
-};
-
 export class Pipeline {
   readonly name: string;
   readonly policies: readonly Policy[];
   readonly clock: Clock;
+  /** The steps of each policy, apart from it: one place calls all of them, and a field of many classes is slow to read. */
+  readonly enters: readonly Policy["enter"][];
+  readonly leaves: readonly Policy["leave"][];
   /** For each place, that of the next policy from there on inwards that has an `enter`. */
   readonly entered: readonly number[];
-  /** For each place, that of the next policy outside it that is asked on success; -1 without any. */
+  /** For each place, that of the next policy outside it that has a `leave`; -1 without any. */
+  readonly left: readonly number[];
+  /** The same of the policies that are asked on success too. */
   readonly leftOnSuccess: readonly number[];
   /** Whether a policy of this pipeline can end a call from outside: then an attempt's signal is its own. */
   readonly cuts: boolean;
   /** The place of the outermost policy that runs caller's code again; one past the last without any. */
   readonly firstRerun: number;
+  /** A place for each policy's memory of a call; calls copy it when they need it. */
+  readonly nothingKept: readonly unknown[];
+  /** How results count where `execute` does not say it. */
+  readonly judgement: Judgement<unknown>;
   /** Tells the observer; undefined without one. */
   readonly emit: ((event: HeadgateEvent) => void) | undefined;
 
   constructor(options: PipelineOptions, policies: readonly Policy[]) {
-    this.name = options.name;
+    const { name, clock = systemClock, observer, isFailure, isOverload, discard } = options;
+    this.name = name;
     this.policies = policies;
+    this.enters = policies.map(({ enter }) => enter);
+    this.leaves = policies.map(({ leave }) => leave);
     const depth = policies.length;
+    const outwards = (asked: (policy: Policy) => boolean) =>
+      Array.from({ length: depth + 1 }, (_, from) => policies.findLastIndex((policy, i) => i < from && asked(policy)));
     this.entered = Array.from({ length: depth + 1 }, (_, from) => {
       const next = policies.findIndex((policy, i) => i >= from && policy.enter !== undefined);
       return next < 0 ? depth : next;
     });
-    this.leftOnSuccess = Array.from({ length: depth + 1 }, (_, from) =>
-      policies.findLastIndex((policy, i) => i < from && policy.failuresOnly !== true),
-    );
-    this.clock = options.clock ?? systemClock;
+    this.left = outwards(({ leave }) => leave !== undefined);
+    this.leftOnSuccess = outwards(({ leave, failuresOnly }) => leave !== undefined && failuresOnly !== true);
+    this.clock = clock;
     this.cuts = policies.some((policy) => policy.cuts === true);
     const firstRerun = policies.findIndex((policy) => policy.reruns === true);
-    this.firstRerun = firstRerun < 0 ? policies.length : firstRerun;
-    this.emit = options.observer && guarded(options.observer);
+    this.firstRerun = firstRerun < 0 ? depth : firstRerun;
+    this.nothingKept = policies.map(() => undefined);
+    this.judgement = { isFailure, isOverload, discard };
+    this.emit = observer && guarded(observer);
   }
 
   /**
@@ -63,29 +73,73 @@ export class Pipeline {
    *
    * @returns what the operation returned, also when `isFailure` calls that a failure.
    * @throws what the operation threw, the same object; the reason of the caller's signal, unchanged; or the error of
-   * the policy that decided: `TimeoutError`, `CircuitOpenError`, `ConcurrencyLimitError`.
+   * the policy that decided: `TimeoutError`, `CircuitOpenError`, `ConcurrencyLimitError`, …
    */
   execute<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<T> {
-    const call = new Call(this, operation, (options as ExecuteOptions<unknown> | undefined) ?? noOptions);
-    if (this.emit !== undefined) call.startedMs = this.clock.now();
-    const signal = options?.signal;
-    if (signal?.aborted) {
-      call.conclude("ignored", true, signal.reason);
-      settle(call);
-    } else {
-      goDown(call, 0);
-      if (signal && call.phase !== "done") {
-        // The operation's first part may have aborted it.
-        if (signal.aborted) call.cut(-1, "ignored", signal.reason);
-        else call.link = linkTo(signal, call);
-      }
-    }
+    const call = this.begin(operation, options);
     if (call.phase === "done")
       return (call.threw ? rejectLater(call.result) : Promise.resolve(call.result)) as Promise<T>;
-    const promise = new Promise(capture);
-    call.resolve = capturedResolve;
-    call.reject = capturedReject;
+    const promise = newPromise();
+    call.resolve = made.resolve;
+    call.reject = made.reject;
     return promise as Promise<T>;
+  }
+
+  /**
+   * Like `execute`, but never rejects: for hot paths, where throwing a refusal costs more than deciding it, and for
+   * callers who want to know how the call counted.
+   */
+  attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>> {
+    const call = this.begin(operation, options);
+    if (call.phase === "done") return Promise.resolve(toResult(call)) as Promise<OperationResult<T>>;
+    const promise = newPromise();
+    call.resolve = made.resolve;
+    return promise as Promise<OperationResult<T>>;
+  }
+
+  /** Sends a call on its way, until it is settled or waits for something. */
+  private begin<T>(operation: Operation<T>, options: ExecuteOptions<T> | undefined): Call {
+    const call = new Call(this, operation, (options as ExecuteOptions<unknown> | undefined) ?? noOptions);
+    if (this.emit !== undefined) call.startedMs = this.clock.now();
+    if (options !== undefined && !this.admits(call, options)) {
+      settle(call);
+      return call;
+    }
+    goDown(call, 0);
+    if (options !== undefined && call.phase !== "done") this.watch(call, options);
+    return call;
+  }
+
+  /** Whether the caller wants the call at all. */
+  private admits(call: Call, { signal, deadline }: ExecuteOptions<never>): boolean {
+    if (signal?.aborted) {
+      call.conclude("ignored", true, signal.reason);
+      return false;
+    }
+    if (deadline === undefined || this.clock.now() < deadline) return true;
+    call.conclude("ignored", true, this.deadlineError(0));
+    return false;
+  }
+
+  /** The call is under way: its caller may still leave, or be out of time. */
+  private watch(call: Call, { signal, deadline }: ExecuteOptions<never>): void {
+    if (signal) {
+      // The operation's first part may have aborted it.
+      if (signal.aborted) return call.cut(-1, "ignored", signal.reason);
+      call.link = linkTo(signal, call);
+    }
+    if (deadline === undefined || deadline === Number.POSITIVE_INFINITY) return;
+    const leftMs = Math.max(0, deadline - this.clock.now());
+    call.deadlineTimer = this.clock.after(Math.min(leftMs, maxDelayMs), () => {
+      // One microtask later, as for any timeout: a result that is already there wins, and so does the caller's abort.
+      void Promise.resolve().then(() => call.cut(-1, "ignored", this.deadlineError(leftMs)));
+    });
+  }
+
+  private deadlineError(leftMs: number): TimeoutError {
+    const error = withoutStack(() => new TimeoutError(leftMs, "deadline"));
+    error.pipeline = this.name;
+    return error;
   }
 
   /** @internal The engine's last word on a call. */
@@ -133,7 +187,7 @@ export function pipeline(
   if (options.observer !== undefined) checkFunction("pipeline.observer", options.observer);
   const flat = policies.flatMap((part) => (part instanceof Pipeline ? part.policies : [part]));
   flat.forEach((policy, i) => {
-    const isPolicy = typeof policy?.leave === "function";
+    const isPolicy = typeof policy?.enter === "function" || typeof policy?.leave === "function";
     if (!isPolicy) rejectOption(`pipeline("${options.name}") policy ${i + 1}`, "a policy", policy);
     if (flat.indexOf(policy) !== i)
       rejectOption(

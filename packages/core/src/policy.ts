@@ -41,12 +41,12 @@ export interface Policy {
    * On the way down; a policy without it lets every call through. `at` is the policy's place in this pipeline;
    * `call.keep(at, …)` and `call.recall(at)` are its memory for this call.
    */
-  enter?(call: Call, at: number): EnterStep;
+  readonly enter?: (call: Call, at: number) => EnterStep;
   /**
    * On the way up: called exactly once for each time the policy let the call through. While `call.cutting` the call
-   * is being ended from further out and the answer is not asked for.
+   * is being ended from further out and the answer is not asked for. A policy without it is not told.
    */
-  leave(call: Call, at: number): LeaveStep;
+  readonly leave?: (call: Call, at: number) => LeaveStep;
   /** The call that this policy has parked is being ended from further out: forget it, give back what it holds. */
-  interrupt?(call: Call, at: number): void;
+  readonly interrupt?: (call: Call, at: number) => void;
 }

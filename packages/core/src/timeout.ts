@@ -3,7 +3,7 @@
 import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { TimeoutError, withoutStack } from "./errors.ts";
-import { HostTimers, Timer, type Timers } from "./host-timers.ts";
+import { HostTimers, TimeoutTimer, type Timers } from "./host-timers.ts";
 import { checkNumber } from "./options.ts";
 import type { Policy } from "./policy.ts";
 import { sharedTimers } from "#timers";
@@ -24,36 +24,36 @@ class TimeoutPolicy implements Policy {
   readonly kind = "timeout";
   readonly cuts = true;
   readonly timeoutMs: number;
-  private readonly shared: Timers;
-  private readonly own: Timers;
+  private readonly shared: Timers<TimeoutTimer>;
+  private readonly own: Timers<TimeoutTimer>;
 
   constructor(timeoutMs: number, clock: Clock) {
     this.timeoutMs = timeoutMs;
-    const expire = (timer: Timer) => this.expire(timer);
+    const expire = (timer: TimeoutTimer) => this.expire(timer);
     this.shared = sharedTimers(clock, timeoutMs, expire);
     this.own = new HostTimers(clock, timeoutMs, expire);
   }
 
   enter(call: Call, at: number): "pass" {
-    const timer = new Timer(call, at);
+    const timer = new TimeoutTimer(call, at);
     this.timersAt(call, at).start(timer);
     call.timer = timer;
     return "pass";
   }
 
   leave(call: Call, at: number): "pass" {
-    const timer = call.timer as Timer;
+    const timer = call.timer as TimeoutTimer;
     timer.call = null;
     this.timersAt(call, at).stop(timer);
     call.timer = timer.outer;
     return "pass";
   }
 
-  private timersAt(call: Call, at: number): Timers {
+  private timersAt(call: Call, at: number): Timers<TimeoutTimer> {
     return at > call.pipeline.firstRerun ? this.own : this.shared;
   }
 
-  private expire(timer: Timer): void {
+  private expire(timer: TimeoutTimer): void {
     // One microtask later: a result that is already there wins, and so does an abort by the caller in this tick.
     void Promise.resolve().then(() => {
       const { call, at } = timer;

@@ -2,28 +2,28 @@
 // They expire in the order in which they started, so a list with one host timer at its head does: starting and
 // stopping costs a pointer each instead of a host timer. workerd takes `timers.workerd.ts` instead.
 import type { Clock, ClockTimer } from "./clock.ts";
-import { HostTimers, type Timer, type Timers } from "./host-timers.ts";
+import type { Timer, Timers } from "./host-timers.ts";
 
 /** Timers due within this time expire together; host timers may fire a little early. */
 const earlyMs = 0.5;
 
-class TimerList implements Timers {
+class TimerList<T extends Timer> implements Timers<T> {
   private readonly clock: Clock;
   private readonly delayMs: number;
-  private readonly expire: (timer: Timer) => void;
+  private readonly expire: (timer: T) => void;
   private readonly tick: () => void;
-  private head: Timer | null = null;
-  private tail: Timer | null = null;
+  private head: T | null = null;
+  private tail: T | null = null;
   private host: ClockTimer | null = null;
 
-  constructor(clock: Clock, delayMs: number, expire: (timer: Timer) => void) {
+  constructor(clock: Clock, delayMs: number, expire: (timer: T) => void) {
     this.clock = clock;
     this.delayMs = delayMs;
     this.expire = expire;
     this.tick = () => this.run();
   }
 
-  start(timer: Timer): void {
+  start(timer: T): void {
     timer.dueMs = this.clock.now() + this.delayMs;
     const tail = this.tail;
     timer.previous = tail;
@@ -37,12 +37,12 @@ class TimerList implements Timers {
     else this.host.ref();
   }
 
-  stop(timer: Timer): void {
+  stop(timer: T): void {
     const { previous, next } = timer;
     if (previous === null && next === null && this.head !== timer) return;
-    if (previous === null) this.head = next;
+    if (previous === null) this.head = next as T | null;
     else previous.next = next;
-    if (next === null) this.tail = previous;
+    if (next === null) this.tail = previous as T | null;
     else next.previous = previous;
     timer.previous = timer.next = null;
     // Idle: the host timer stays armed for the next call, but does not hold the process.
@@ -64,10 +64,9 @@ class TimerList implements Timers {
   }
 }
 
-export function sharedTimers(clock: Clock, delayMs: number, expire: (timer: Timer) => void): Timers {
+export function sharedTimers<T extends Timer>(clock: Clock, delayMs: number, expire: (timer: T) => void): Timers<T> {
   return new TimerList(clock, delayMs, expire);
 }
 
 /** Whether timers of different calls fire from one host timer, and so in the context of whichever call armed it. */
 export const timersAreShared = true;
-export { HostTimers };

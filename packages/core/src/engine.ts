@@ -1,0 +1,201 @@
+// The control flow: a call goes down through the policies, runs the operation and comes back up through them with its
+// outcome. It stands in `descend` and `ascend`; a policy only answers what is to happen next.
+import { Attempt } from "./attempt.ts";
+import type { Call } from "./call.ts";
+import { isHeadgateError, isRefusal } from "./errors.ts";
+import type { Outcome, Policy } from "./policy.ts";
+
+/** Where a call goes next when a walk over the policies ends: it turns round at `call.at`, waits, or has arrived. */
+type Turn = "down" | "up" | "rest" | "settle";
+
+/** Sends the call down from the policy at `at`, and on until it waits for something or is settled. */
+export function goDown(call: Call, at: number): void {
+  call.phase = "moving";
+  let turn: Turn;
+  try {
+    turn = descend(call, at);
+  } catch (error) {
+    turn = stumble(call, error);
+  }
+  if (turn === "rest") rest(call);
+  else goOn(call, turn);
+}
+
+/** Sends the call up from the policy at `at`, and on until it waits for something or is settled. */
+export function goUp(call: Call, at: number): void {
+  call.phase = "moving";
+  let turn: Turn;
+  try {
+    turn = ascend(call, at);
+  } catch (error) {
+    turn = stumble(call, error);
+  }
+  if (turn === "settle") settle(call);
+  else goOn(call, turn);
+}
+
+/** A loop, so that an operation which fails at once a thousand times does not nest a thousand deep. */
+function goOn(call: Call, turn: Turn): void {
+  while (turn === "up" || turn === "down") {
+    try {
+      turn = turn === "up" ? ascend(call, call.at) : descend(call, call.at);
+    } catch (error) {
+      turn = stumble(call, error);
+    }
+  }
+  if (turn === "rest") rest(call);
+  else settle(call);
+}
+
+/** A step of the policy at `call.at` threw: the call goes on up from there with that error. */
+function stumble(call: Call, error: unknown): Turn {
+  call.conclude("failure", true, error);
+  call.at--;
+  return "up";
+}
+
+// The outermost policy is called from a place of its own. In most programs it is always a timeout, and a call that always
+// finds the same class is inlined; the places of the others find many classes and are told the function instead.
+
+function descend(call: Call, at: number): Turn {
+  const { policies, enters, entered } = call.pipeline;
+  const depth = policies.length;
+  for (at = entered[at] as number; at < depth; at = entered[at + 1] as number) {
+    call.at = at;
+    const step =
+      at === 0
+        ? (policies[0] as Required<Policy>).enter(call, 0)
+        : (enters[at] as Required<Policy>["enter"]).call(policies[at] as Policy, call, at);
+    if (step === "pass") continue;
+    if (step === "park") return "rest";
+    call.at = at - 1;
+    return "up";
+  }
+  call.at = depth;
+  if (!start(call)) return "rest";
+  call.at = depth - 1;
+  return "up";
+}
+
+function ascend(call: Call, at: number): Turn {
+  const { policies, leaves, left, leftOnSuccess } = call.pipeline;
+  for (;;) {
+    at = (call.outcome === "success" ? leftOnSuccess : left)[at + 1] as number;
+    if (at < 0) return "settle";
+    call.at = at;
+    const step =
+      at === 0
+        ? (policies[0] as Required<Policy>).leave(call, 0)
+        : (leaves[at] as Required<Policy>["leave"]).call(policies[at] as Policy, call, at);
+    if (step === "pass") at--;
+    else if (step === "park") return "rest";
+    else {
+      call.nextAttempt(at);
+      call.at = at + 1;
+      return "down";
+    }
+  }
+}
+
+/** Runs the operation. True when it has settled already. */
+function start(call: Call): boolean {
+  const work = new Attempt(call, call.attempt);
+  call.work = work;
+  let returned: unknown;
+  try {
+    returned = call.operation(work);
+  } catch (error) {
+    work.running = false;
+    judge(call, true, error);
+    return true;
+  }
+  if (isThenable(returned)) {
+    settleWith(work, returned instanceof Promise ? returned : Promise.resolve(returned));
+    return false;
+  }
+  work.running = false;
+  judge(call, false, returned);
+  return true;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
+}
+
+// Apart, so that only calls that get here allocate the closures' context.
+function settleWith(work: Attempt, promise: Promise<unknown>): void {
+  promise.then(
+    (value) => workSettled(work, false, value),
+    (error) => workSettled(work, true, error),
+  );
+}
+
+function workSettled(work: Attempt, threw: boolean, value: unknown): void {
+  const { call } = work;
+  work.running = false;
+  if (work.abandoned) {
+    if (!threw) call.discard(value);
+    work.endIfOver();
+    return;
+  }
+  judge(call, threw, value);
+  goUp(call, call.pipeline.policies.length - 1);
+}
+
+/** Decides the outcome of what the operation returned or threw, and sets it. */
+export function judge(call: Call, threw: boolean, result: unknown): void {
+  const { options, pipeline } = call;
+  const isFailure = options.isFailure ?? pipeline.judgement.isFailure;
+  const isOverload = options.isOverload ?? pipeline.judgement.isOverload;
+  call.threw = threw;
+  call.result = result;
+  if (!threw && isFailure === undefined && isOverload === undefined) {
+    call.outcome = "success";
+    return;
+  }
+  try {
+    if (threw) call.outcome = judgeError(result, isOverload);
+    else if (isOverload?.(result)) call.outcome = "dropped";
+    else call.outcome = isFailure?.(result) ? "failure" : "success";
+  } catch (error) {
+    call.conclude("failure", true, error);
+  }
+}
+
+function judgeError(error: unknown, isOverload: ((result: unknown) => boolean) | undefined): Outcome {
+  if (isRefusal(error)) return "ignored";
+  if (isHeadgateError(error) && error.code === "ERR_TIMEOUT") return "dropped";
+  return isOverload?.(error) ? "dropped" : "failure";
+}
+
+/** The call waits: parked by the policy at `call.at`, or for its operation. */
+function rest(call: Call): void {
+  call.phase = "resting";
+  const cut = call.pendingCut;
+  if (cut === null) return;
+  call.pendingCut = null;
+  call.cut(cut.at, cut.outcome, cut.error);
+}
+
+export function settle(call: Call): void {
+  call.phase = "done";
+  call.link?.remove();
+  call.deadlineTimer?.cancel();
+  if (call.pipeline.emit !== undefined) call.pipeline.report(call);
+  if (call.resolve === null) return;
+  if (call.threw && call.reject !== null) call.reject(call.result);
+  else call.resolve(call.reject === null ? toResult(call) : call.result);
+}
+
+/**
+ * How a call ended, without throwing. `ok` is whether there is a value; `outcome` how it counted: a value that
+ * `isFailure` recognises is `ok` with the outcome `failure`.
+ */
+export type OperationResult<T> =
+  | { readonly ok: true; readonly value: T; readonly outcome: Outcome }
+  | { readonly ok: false; readonly error: unknown; readonly outcome: Outcome };
+
+export function toResult(call: Call): OperationResult<unknown> {
+  const { threw, result, outcome } = call;
+  return threw ? { ok: false, error: result, outcome } : { ok: true, value: result, outcome };
+}
