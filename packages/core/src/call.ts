@@ -20,6 +20,12 @@ export interface Judgement<T> {
   readonly isOverload?: ((result: unknown) => boolean) | undefined;
   /** Gives up a value that nobody will receive: that of an abandoned attempt, or one that is tried again. */
   readonly discard?: ((value: T) => unknown) | undefined;
+  /**
+   * How long the dependency asks to be left alone, in milliseconds, after this returned value or thrown error; undefined
+   * when it does not. Retries wait at least so long, and an open circuit stays open.
+   * @default the number in `result.retryAfterMs`
+   */
+  readonly retryAfterMs?: ((result: unknown) => number | undefined) | undefined;
 }
 
 export interface ExecuteOptions<T> extends Judgement<T> {
@@ -35,6 +41,8 @@ export interface ExecuteOptions<T> extends Judgement<T> {
   readonly priority?: number | undefined;
   /** What the call is about (a host, a tenant, a cache key), for policies that keep things apart. @default none */
   readonly key?: string | undefined;
+  /** How much the call counts where a limit counts. A number above 0. @default 1 */
+  readonly weight?: number | undefined;
 }
 
 /** Where a call is: on its way over the policies, waiting for something, or settled. */
@@ -63,6 +71,8 @@ export class Call {
   at = 0;
   pendingCut: { at: number; outcome: Outcome; error: unknown } | null = null;
   startedMs = 0;
+  /** What earlier attempts ended with, oldest first, as far as a policy that sent the call down again has noted it. */
+  history: unknown[] | null = null;
   /** The timer of the caller's own deadline. */
   deadlineTimer: ClockTimer | null = null;
 
@@ -199,6 +209,14 @@ export class Call {
     } catch {
       // The call is ending with its own reason; the policies further out must be told all the same.
     }
+  }
+
+  /** How long the dependency asks to be left alone after `result`, in milliseconds; undefined when it does not. */
+  retryAfterMs(): number | undefined {
+    const { result } = this;
+    const hint = this.options.retryAfterMs ?? this.pipeline.judgement.retryAfterMs;
+    const ms = hint ? hint(result) : (result as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs;
+    return typeof ms === "number" && ms >= 0 ? ms : undefined;
   }
 
   /** Tells the pipeline's observer; undefined without one, so that no event is made for nobody. */

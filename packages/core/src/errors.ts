@@ -21,6 +21,11 @@ export abstract class HeadgateError extends Error {
   abstract override get name(): string;
   abstract override get message(): string;
 
+  /** Whether a policy refused the call before its operation ran: that says nothing about the dependency. */
+  get refusal(): boolean {
+    return false;
+  }
+
   /** @internal The brand. A getter of the prototype, so that it costs an error nothing. */
   get "@@headgate/error"(): true {
     return true;
@@ -102,6 +107,10 @@ export class CircuitOpenError extends HeadgateError {
     return "CircuitOpenError";
   }
 
+  override get refusal(): boolean {
+    return true;
+  }
+
   override get message(): string {
     return `The circuit "${this.circuit}" is open for another ${Math.ceil(this.retryAfterMs)} ms`;
   }
@@ -125,6 +134,10 @@ export class ConcurrencyLimitError extends HeadgateError {
     return "ConcurrencyLimitError";
   }
 
+  override get refusal(): boolean {
+    return true;
+  }
+
   override get message(): string {
     const { reason, maxConcurrent, detail } = this;
     if (reason === "full") return `All ${maxConcurrent} permits are taken and ${detail} calls are waiting`;
@@ -132,11 +145,9 @@ export class ConcurrencyLimitError extends HeadgateError {
   }
 }
 
-const refusals: readonly string[] = ["ERR_CIRCUIT_OPEN", "ERR_CONCURRENCY_LIMIT"];
-
 /** True when one of our policies refused a call before its operation ran: that says nothing about the dependency. */
 export function isRefusal(error: unknown): boolean {
-  return isHeadgateError(error) && refusals.includes(error.code);
+  return isHeadgateError(error) && error.refusal === true;
 }
 
 /**

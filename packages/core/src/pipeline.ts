@@ -45,7 +45,7 @@ export class Pipeline {
   readonly emit: ((event: HeadgateEvent) => void) | undefined;
 
   constructor(options: PipelineOptions, policies: readonly Policy[]) {
-    const { name, clock = systemClock, observer, isFailure, isOverload, discard } = options;
+    const { name, clock = systemClock, observer, isFailure, isOverload, discard, retryAfterMs } = options;
     this.name = name;
     this.policies = policies;
     this.enters = policies.map(({ enter }) => enter);
@@ -64,7 +64,7 @@ export class Pipeline {
     const firstRerun = policies.findIndex((policy) => policy.reruns === true);
     this.firstRerun = firstRerun < 0 ? depth : firstRerun;
     this.nothingKept = policies.map(() => undefined);
-    this.judgement = { isFailure, isOverload, discard };
+    this.judgement = { isFailure, isOverload, discard, retryAfterMs };
     this.emit = observer && guarded(observer);
   }
 

@@ -33,6 +33,8 @@ export interface Policy {
    * policy are not shared between calls, so that the code runs in its own asynchronous context.
    */
   readonly reruns?: boolean;
+  /** What the policy does and with which settings, in a few words for people: `"2000 ms"`. The kind stands before it. */
+  readonly describe?: () => string;
   /** True for a policy that may end a call from outside, with `call.cut`: the operation's signal is then its own. */
   readonly cuts?: boolean;
   /** True for a policy that has nothing to do when a `success` comes up: `leave` is not asked then. */
