@@ -57,7 +57,9 @@ describe("isRefusal", () => {
   it("is true of policies that refused before the operation ran", () => {
     expect(isRefusal(new CircuitOpenError("orders", 1, undefined))).toBe(true);
     expect(isRefusal(new ConcurrencyLimitError("wait", 1, 1))).toBe(true);
-    expect(isRefusal(Object.assign(new Error("elsewhere"), { code: "ERR_CIRCUIT_OPEN", refusal: true, [brand]: true }))).toBe(true);
+    expect(
+      isRefusal(Object.assign(new Error("elsewhere"), { code: "ERR_CIRCUIT_OPEN", refusal: true, [brand]: true })),
+    ).toBe(true);
   });
 
   it("is false of a deadline and of foreign errors with the same code", () => {

@@ -188,7 +188,8 @@ describe("pipeline", () => {
       };
       const guarded = pipeline("broken", tracing("outer", log), broken);
       expect(await rejectionOf(guarded.execute(() => 1))).toBe(failure);
-      expect(log).toEqual(["outer down", "outer up failure"]);
+      expect(await rejectionOf(guarded.execute(async () => 1))).toBe(failure);
+      expect(log).toEqual(["outer down", "outer up failure", "outer down", "outer up failure"]);
     },
   );
 

@@ -1,18 +1,10 @@
-import {
-  circuitBreaker,
-  concurrencyLimit,
-  consecutiveFailures,
-  constantBackoff,
-  pipeline,
-  retry,
-  timeout,
-} from "@headgate/core";
-import { TestClock } from "@headgate/core/testing";
+import { constantBackoff, pipeline, retry, timeout } from "@headgate/core";
+import { EventRecorder, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
+import { guardedOperation } from "./support/guarded.ts";
 import { HandClock } from "./support/hand-clock.ts";
 import { heldTimers } from "./support/leftovers.ts";
 import { failingTimes, manualOperation, rejectionOf, watch } from "./support/operations.ts";
-import { unhandledDuring } from "./support/unhandled.ts";
 
 type Settle = (resolve: (value: string) => void, reject: (error: unknown) => void) => void;
 
@@ -23,28 +15,16 @@ const failure = new Error("down");
 /** Not an error on purpose: the reason must come through whatever it is. */
 const reason = { left: "the building" };
 
-/** All four policies around a manual operation, with one permit, and what a test looks at afterwards. */
-function setUp() {
-  const clock = new TestClock();
-  const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 5, maxWaitMs: 50, clock });
-  const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), openMs: 20, clock });
-  const backoff = constantBackoff({ delayMs: 10 });
-  const standard = [timeout({ timeoutMs: 100, clock }), retry({ backoff, clock }), breaker, limit];
-  const guarded = pipeline({ name: "guarded", clock }, ...standard);
-  const controller = new AbortController();
-  return { clock, limit, breaker, guarded, controller, signal: controller.signal, ...manualOperation() };
-}
-
 describe("a caller's abort", () => {
   it("rejects before the start without running anything", async () => {
-    const { clock, guarded, limit } = setUp();
+    const { clock, guarded, limit } = guardedOperation();
     const signal = AbortSignal.abort(reason);
     expect(await rejectionOf(guarded.execute(() => expect.unreachable(), { signal }))).toBe(reason);
     expect([limit.inUse, await heldTimers(clock)]).toEqual([0, 0]);
   });
 
   it("rejects at once while queued, and the queue forgets the call", async () => {
-    const { clock, guarded, limit, controller, signal, operation, run, runs } = setUp();
+    const { clock, guarded, limit, controller, signal, operation, run, runs } = guardedOperation();
     const running = watch(guarded.execute(operation));
     const queued = watch(guarded.execute(operation, { signal }));
     controller.abort(reason);
@@ -58,7 +38,7 @@ describe("a caller's abort", () => {
   });
 
   it("rejects at once while running, and tells the operation", async () => {
-    const { clock, guarded, controller, signal, operation, run } = setUp();
+    const { clock, guarded, controller, signal, operation, run } = guardedOperation();
     const call = watch(guarded.execute(operation, { signal }));
     const own = run(0).context.signal;
     controller.abort(reason);
@@ -84,7 +64,7 @@ describe("a caller's abort", () => {
   });
 
   it("rejects at once while probing a half-open circuit, and leaves the circuit as it was", async () => {
-    const { clock, breaker, controller, signal, operation } = setUp();
+    const { clock, breaker, controller, signal, operation } = guardedOperation();
     const guarded = pipeline("probing", breaker);
     await rejectionOf(guarded.execute(() => Promise.reject(failure)));
     await clock.advance(20);
@@ -97,7 +77,7 @@ describe("a caller's abort", () => {
   });
 
   it("comes through unchanged whatever it is", async () => {
-    const { guarded, operation } = setUp();
+    const { guarded, operation } = guardedOperation();
     for (const thrown of [failure, null, 0, "text", new DOMException("stop", "TimeoutError")]) {
       const controller = new AbortController();
       const rejected = rejectionOf(guarded.execute(operation, { signal: controller.signal }));
@@ -111,7 +91,7 @@ describe("a caller's abort", () => {
   });
 
   it("is neither retried nor counted as a failure", async () => {
-    const { clock, guarded, breaker, controller, signal, operation, runs } = setUp();
+    const { clock, guarded, breaker, controller, signal, operation, runs } = guardedOperation();
     watch(guarded.execute(operation, { signal }));
     controller.abort(reason);
     await clock.advance(1000);
@@ -119,7 +99,7 @@ describe("a caller's abort", () => {
   });
 
   it("is not taken for one when the operation throws an AbortError of its own", async () => {
-    const { clock, guarded, breaker, signal } = setUp();
+    const { clock, guarded, breaker, signal } = guardedOperation();
     const own = new DOMException("theirs", "AbortError");
     const call = watch(guarded.execute(() => Promise.reject(own), { signal }));
     await clock.settle();
@@ -130,7 +110,7 @@ describe("a caller's abort", () => {
   });
 
   it("ends the call when the operation's synchronous part makes it and goes on", async () => {
-    const { clock, guarded, limit, controller, signal, operation, run } = setUp();
+    const { clock, guarded, limit, controller, signal, operation, run } = guardedOperation();
     const call = watch(guarded.execute((context) => (controller.abort(reason), operation(context)), { signal }));
     await clock.settle();
     expect(call.error).toBe(reason);
@@ -138,8 +118,24 @@ describe("a caller's abort", () => {
     expect(limit).toMatchObject({ inUse: 1, abandoned: 1 });
   });
 
+  it("ends the call when an observer makes it just before a wait", async () => {
+    const clock = new TestClock();
+    const controller = new AbortController();
+    const observer = ({ type }: { type: string }) => type === "retry.scheduled" && controller.abort(reason);
+    const backoff = constantBackoff({ delayMs: 10 });
+    const guarded = pipeline(
+      { name: "observed", clock, observer: (event) => void observer(event) },
+      retry({ backoff, clock }),
+    );
+    const failing = () => Promise.reject(failure);
+    const call = watch(guarded.execute(failing, { signal: controller.signal }));
+    await clock.settle();
+    expect(call.error).toBe(reason);
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
   it("does nothing to a call that is done", async () => {
-    const { guarded, controller, signal } = setUp();
+    const { guarded, controller, signal } = guardedOperation();
     expect(await guarded.execute(async () => "done", { signal })).toBe("done");
     controller.abort(reason);
     expect(await guarded.execute(async () => "other")).toBe("other");
@@ -152,23 +148,26 @@ describe("two ends of a call in one tick", () => {
     const clock = new HandClock();
     const controller = new AbortController();
     const { operation, run } = manualOperation();
-    const guarded = pipeline({ name: "race", clock }, timeout({ timeoutMs: 10, clock }));
+    const recorder = new EventRecorder();
+    const guarded = pipeline({ name: "race", clock, observer: recorder.observer }, timeout({ timeoutMs: 10, clock }));
     const ended = guarded.execute(operation, { signal: controller.signal }).catch((error: unknown) => error);
-    return { clock, controller, run, ended };
+    return { clock, controller, run, ended, recorder };
   }
 
   it("go to the result when it came before the timeout", async () => {
-    const { clock, run, ended } = race();
+    const { clock, run, ended, recorder } = race();
     run(0).resolve("result");
     clock.fire(10);
     expect(await ended).toBe("result");
+    expect(recorder.types).toEqual(["pipeline.settled"]);
   });
 
   it("go to the caller's abort when the timeout came before it", async () => {
-    const { clock, controller, ended } = race();
+    const { clock, controller, ended, recorder } = race();
     clock.fire(10);
     controller.abort(reason);
     expect(await ended).toBe(reason);
+    expect(recorder.of("timeout.fired")).toEqual([]);
   });
 
   it("go to the caller's abort when it came before the timeout", async () => {
@@ -193,7 +192,7 @@ describe("two ends of a call in one tick", () => {
 
 describe("an operation", () => {
   it("may throw, return a value or return a thenable of any make", async () => {
-    const { guarded, limit } = setUp();
+    const { guarded, limit } = guardedOperation();
     expect(await guarded.execute(() => "value")).toBe("value");
     expect(await guarded.execute(() => thenable((resolve) => resolve("resolved")))).toBe("resolved");
     const bare = pipeline("bare", limit);
@@ -223,89 +222,5 @@ describe("an operation", () => {
     expect(signals[0]).toBe(signals[1]);
     expect(new Set(signals).size).toBe(3);
     expect(signals.every(({ aborted }) => aborted)).toBe(true);
-  });
-
-  it.each(["timeout", "caller"])(
-    "reads an aborted signal when it looks only after the %s has ended its call",
-    async (by) => {
-      const { clock, guarded, controller, signal, operation, run } = setUp();
-      const call = watch(guarded.execute(operation, { signal }));
-      if (by === "caller") controller.abort(reason);
-      await clock.advance(100);
-      expect(run(0).context.signal.aborted).toBe(true);
-      expect(run(0).context.signal.reason).toBe(call.error);
-      expect(run(0).context.remainingMs).toBe(0);
-    },
-  );
-
-  it("keeps its permit until it settles when it ignores its signal, for everybody who comes meanwhile", async () => {
-    const { clock, limit, controller, signal, operation, run, runs } = setUp();
-    const guarded = pipeline("narrow", limit);
-    watch(guarded.execute(operation, { signal }));
-    controller.abort(reason);
-    const next = watch(guarded.execute(operation));
-    await clock.advance(49);
-    expect(limit).toMatchObject({ inUse: 1, abandoned: 1, queued: 1 });
-    run(0).reject(failure);
-    await clock.settle();
-    expect(limit).toMatchObject({ inUse: 1, abandoned: 0, queued: 0 });
-    run(1).resolve("done");
-    await clock.settle();
-    expect([next.value, runs.length, limit.inUse]).toEqual(["done", 2, 0]);
-  });
-
-  it("keeps the permit of each abandoned attempt while the next one runs", async () => {
-    const clock = new TestClock();
-    const limit = concurrencyLimit({ maxConcurrent: 3, clock });
-    const attempt = [limit, timeout({ timeoutMs: 10, clock })];
-    const guarded = pipeline("attempts", retry({ backoff: constantBackoff({ delayMs: 0 }), clock }), ...attempt);
-    const { operation, runs, run } = manualOperation();
-    const call = watch(guarded.execute(operation));
-    await clock.advance(20);
-    expect(runs).toHaveLength(3);
-    expect(limit).toMatchObject({ inUse: 3, abandoned: 2 });
-    for (const each of [1, 0, 2]) run(each).resolve(`${each}`);
-    await clock.settle();
-    expect(call.value).toBe("2");
-    expect(limit).toMatchObject({ inUse: 0, abandoned: 0 });
-  });
-
-  it("has its late result given to `discard`, once, and what `discard` throws dropped", async () => {
-    const discarded: string[] = [];
-    const left = await unhandledDuring(async () => {
-      for (const end of [undefined, () => Promise.reject(failure), () => expect.unreachable()]) {
-        const { clock, guarded, controller, signal, operation, run } = setUp();
-        const call = watch(
-          guarded.execute(operation, { signal, discard: (value) => (discarded.push(value), end?.()) }),
-        );
-        controller.abort(reason);
-        run(0).resolve("late");
-        await clock.settle();
-        expect(call.error).toBe(reason);
-      }
-    });
-    expect(discarded).toEqual(["late", "late", "late"]);
-    expect(left).toEqual([]);
-  });
-
-  it("has its result given to the caller and not to `discard` when it is in time", async () => {
-    const { guarded } = setUp();
-    const discard = () => expect.unreachable();
-    expect(await guarded.execute(async () => "in time", { discard })).toBe("in time");
-  });
-
-  it("has its late rejection swallowed", async () => {
-    const left = await unhandledDuring(async () => {
-      const { clock, guarded, controller, signal, operation, run } = setUp();
-      const aborted = watch(guarded.execute(operation, { signal }));
-      controller.abort(reason);
-      run(0).reject(new Error("late"));
-      const late = watch(guarded.execute(operation));
-      await clock.advance(100);
-      run(1).reject(new Error("later"));
-      await clock.settle();
-      expect([aborted.error, late.state]).toEqual([reason, "rejected"]);
-    });
-    expect(left).toEqual([]);
   });
 });

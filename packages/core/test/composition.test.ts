@@ -159,6 +159,18 @@ describe("a policy of one's own", () => {
     expect(await heldTimers(clock)).toBe(0);
   });
 
+  it("does not end a call that has come up past it already", async () => {
+    const clock = new TestClock();
+    const passed: { call: Call; at: number }[] = [];
+    const late: Policy = { kind: "late", cuts: true, leave: (call, at) => (passed.push({ call, at }), "pass") };
+    const backoff = constantBackoff({ delayMs: 10 });
+    const guarded = pipeline({ name: "late", clock }, retry({ backoff, clock }), late);
+    const call = watch(guarded.execute(failingTimes(1)));
+    for (const each of passed) each.call.cut(each.at, "ignored", failure);
+    await clock.advance(10);
+    expect(call.value).toBe("done");
+  });
+
   it("may send a call down again after a wait of its own, also when it is cut meanwhile", async () => {
     const clock = new TestClock();
     const waiting: Policy = {
