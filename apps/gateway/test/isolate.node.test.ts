@@ -1,47 +1,9 @@
 // Requests of one isolate that wait for each other, over real connections: what a test inside workerd cannot show,
 // because all of its code runs in one request.
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startOnWorkerd, type TestGateway } from "./support/gateways.ts";
-import { eventually, openResponse, send } from "./support/http-client.ts";
-
-/** An upstream that answers when the test says so, and notes who came when. */
-class HeldUpstream {
-  readonly arrived: string[] = [];
-  readonly #held = new Map<string, ServerResponse>();
-  readonly #server: Server = createServer((request, response) => {
-    const id = request.url ?? "";
-    this.arrived.push(id);
-    this.#held.set(id, response);
-    response.on("close", () => this.#held.delete(id));
-  });
-
-  get running(): number {
-    return this.#held.size;
-  }
-
-  async listen(): Promise<string> {
-    await new Promise<void>((listening) => this.#server.listen(0, "127.0.0.1", listening));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** Waits for the request and gives its response. */
-  take(id: string): Promise<ServerResponse> {
-    return eventually(() => this.#held.get(id), 10_000);
-  }
-
-  forget(): void {
-    this.arrived.length = 0;
-  }
-
-  close(): Promise<void> {
-    return new Promise((closed) => {
-      this.#server.close(() => closed());
-      this.#server.closeAllConnections();
-    });
-  }
-}
+import { HeldUpstream } from "./support/held-upstream.ts";
+import { openResponse, send } from "./support/http-client.ts";
 
 const upstream = new HeldUpstream();
 let gateway: TestGateway;

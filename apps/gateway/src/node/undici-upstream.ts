@@ -114,7 +114,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.pieces = null;
     if (pieces !== null) this.succeed(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces), null);
     this.body?.close();
-    this.over(new Error("The response came before the request had been read to its end"));
+    this.over();
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
@@ -181,9 +181,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Nothing more comes from the upstream; nothing more is read for it. */
-  private over(reason: Error): void {
+  private over(reason?: Error): void {
     this.body = null;
-    this.clientBody?.stop(reason);
+    // Made only where it is of use: an error costs a tenth of the whole exchange.
+    this.clientBody?.stop(reason ?? new Error("The response came before the request had been read to its end"));
     this.end();
   }
 }

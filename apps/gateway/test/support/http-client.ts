@@ -1,5 +1,5 @@
 // A client that shows a response as it came over the wire: no redirects, no decompression, no joined fields.
-import { request } from "node:http";
+import { type Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
 
 export interface Sent {
@@ -8,6 +8,8 @@ export interface Sent {
   /** What a function makes is sent in chunks, as it comes. */
   readonly body?: string | Uint8Array | (() => AsyncIterable<Uint8Array | string>);
   readonly signal?: AbortSignal;
+  /** Keeps connections. @default a connection for this request alone */
+  readonly agent?: Agent;
 }
 
 export interface Received {
@@ -20,13 +22,13 @@ export interface Received {
 }
 
 /** Rejects when no response came. */
-export function send(url: string, { method = "GET", headers = {}, body, signal }: Sent = {}): Promise<Received> {
+export function send(url: string, { method = "GET", headers = {}, body, signal, agent }: Sent = {}): Promise<Received> {
   return new Promise((resolve, reject) => {
     const length = typeof body === "string" || body instanceof Uint8Array ? Buffer.byteLength(body) : undefined;
     const outgoing = request(url, {
       method,
       headers: { ...(length !== undefined && { "content-length": String(length) }), ...headers },
-      agent: false,
+      agent: agent ?? false,
       ...(signal && { signal }),
     });
     outgoing.on("error", reject);

@@ -1,0 +1,141 @@
+// The gateway as a process, as `npm start` runs it: what it prints, how it refuses to start, how it stops.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { HeldUpstream } from "./support/held-upstream.ts";
+import { eventually, send } from "./support/http-client.ts";
+
+const program = fileURLToPath(new URL("../src/node.ts", import.meta.url));
+const started: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill("SIGKILL");
+});
+
+function start(environment: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, ["--conditions=headgate-source", program], {
+    env: {
+      ...process.env,
+      PORT: "0",
+      DEMO_PORT: "0",
+      HEADGATE_CONFIG: "",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "",
+      ...environment,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  started.push(child);
+  const said = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (said.out += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said.err += text));
+  // "close", not "exit": everything that it has said is here then.
+  const ended = once(child, "close").then(([code, signal]) => (code ?? signal) as number | string);
+  return { child, said, ended };
+}
+
+function configFile(text: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), "headgate-")), "gateway.json");
+  writeFileSync(path, text);
+  return path;
+}
+
+const urlOf = (out: string): string | undefined => /^Headgate gateway: +(http:\S+)$/m.exec(out)?.[1];
+
+describe("the gateway's process", () => {
+  it("starts with the demo upstream and says what to try", async () => {
+    const { child, said, ended } = start({});
+    const url = await eventually(() => urlOf(said.out), 15_000);
+    await eventually(() => (said.out.includes("/metrics") ? true : undefined));
+    expect(said.out).toMatch(/^Demo upstream: +http:\/\/127\.0\.0\.1:\d+$/m);
+    const curls = [...said.out.matchAll(/^ +curl (?:-i )?(\S+)$/gm)].map(([, address]) => address as string);
+    expect(curls).toHaveLength(3);
+    const statuses = await Promise.all(curls.map(async (address) => (await send(address)).status));
+    expect([url.startsWith("http://127.0.0.1:"), ...statuses]).toEqual([true, 200, 503, 200]);
+    const metrics = Buffer.from((await send(`${url}/metrics`)).body).toString();
+    expect(metrics).toContain('"demo"');
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    expect(said.err).toBe("");
+  }, 30_000);
+
+  it.each([
+    [
+      "that is wrong",
+      configFile('{ "routes": [{ "name": "a", "pathPrefix": "/a", "upstream": 1 }] }'),
+      "routes[0].upstream must be of type string, got 1",
+    ],
+    ["that is not JSON", configFile("{ routes: [] }"), "must be JSON, got"],
+    ["that is not there", "/nowhere/gateway.json", "must be a file that can be read, got"],
+  ])(
+    "does not start with a configuration %s",
+    async (_, path, message) => {
+      const { said, ended } = start({ HEADGATE_CONFIG: path });
+      expect(await ended).toBe(1);
+      expect(said.err).toContain(path);
+      expect(said.err).toContain(`is not a usable configuration:\n  ${message}`);
+      expect(said.err).not.toContain("    at ");
+      expect(said.out).toBe("");
+    },
+    20_000,
+  );
+
+  it("does not start on a port that is none", async () => {
+    const { said, ended } = start({ PORT: "http" });
+    expect(await ended).toBe(1);
+    expect(said.err).toContain('PORT must be a port from 0 to 65535, got "http"');
+  }, 20_000);
+
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "finishes the running request on %s, and takes no other",
+    async (signal) => {
+      const upstream = new HeldUpstream();
+      const config = { routes: [{ name: "held", pathPrefix: "/held", upstream: await upstream.listen() }] };
+      try {
+        const { child, said, ended } = start({ HEADGATE_CONFIG: configFile(JSON.stringify(config)) });
+        const url = await eventually(() => urlOf(said.out), 15_000);
+        const running = send(`${url}/held/running`);
+        const response = await upstream.take("/running");
+        child.kill(signal);
+        await eventually(() =>
+          send(`${url}/livez`).then(
+            () => undefined,
+            () => true,
+          ),
+        );
+        response.end("finished");
+        expect(Buffer.from((await running).body).toString()).toBe("finished");
+        expect(await ended).toBe(0);
+      } finally {
+        await upstream.close();
+      }
+    },
+    30_000,
+  );
+
+  it("stops at once on a second signal", async () => {
+    const upstream = new HeldUpstream();
+    const config = { routes: [{ name: "held", pathPrefix: "/held", upstream: await upstream.listen() }] };
+    try {
+      const { child, said, ended } = start({ HEADGATE_CONFIG: configFile(JSON.stringify(config)) });
+      const url = await eventually(() => urlOf(said.out), 15_000);
+      const running = send(`${url}/held/running`).catch((error: Error) => error);
+      await upstream.take("/running");
+      child.kill("SIGTERM");
+      await eventually(() =>
+        send(`${url}/livez`).then(
+          () => undefined,
+          () => true,
+        ),
+      );
+      child.kill("SIGTERM");
+      expect(await ended).toBe(1);
+      expect(await running).toBeInstanceOf(Error);
+    } finally {
+      await upstream.close();
+    }
+  }, 30_000);
+});
