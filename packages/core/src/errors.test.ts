@@ -26,6 +26,10 @@ describe("HeadgateError", () => {
     expect(String(error)).toBe(`${name}: ${error.message}`);
   });
 
+  it.each(errors)("shows its name and message in its stack: %s", (error) => {
+    expect(error.stack?.split("\n")[0]).toBe(String(error));
+  });
+
   it("says what was full, and what was waited for in vain", () => {
     expect(new ConcurrencyLimitError("full", 4, 8).message).toBe("All 4 permits are taken and 8 calls are waiting");
     expect(new ConcurrencyLimitError("wait", 4, 50).message).toBe("None of 4 permits came free within 50 ms");

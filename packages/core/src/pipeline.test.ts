@@ -209,6 +209,20 @@ describe("pipeline", () => {
     expect(log.filter((line) => line.includes("up"))).toEqual(["policy up dropped", "policy up dropped"]);
   });
 
+  it("judges and discards as its options say where the call does not", async () => {
+    const discarded: unknown[] = [];
+    const own = {
+      name: "judging",
+      isFailure: (value: unknown) => value === "bad",
+      discard: (value: unknown) => discarded.push(value),
+    };
+    const values = ["bad", "bad", "good"];
+    const guarded = pipeline(own, retry({ maxAttempts: 2, backoff: constantBackoff({ delayMs: 0 }) }));
+    expect(await guarded.execute(() => values.shift())).toBe("bad");
+    expect(await guarded.execute(() => "bad", { isFailure: () => false })).toBe("bad");
+    expect([values, discarded]).toEqual([["good"], ["bad"]]);
+  });
+
   it("tells its observer how each call ended", async () => {
     const clock = new TestClock();
     const { observer, events } = new EventRecorder();

@@ -78,12 +78,13 @@ describe("timeout", () => {
     expect(await heldTimers(clock)).toBe(0);
   });
 
-  it("times a call that starts after an idle time in full", async () => {
+  it("times a call that starts after an idle time in full, and holds the process meanwhile", async () => {
     const clock = new TestClock();
     const guarded = pipeline("idle", timeout({ timeoutMs: 100, clock }));
     await guarded.execute(() => Promise.resolve(1));
     await clock.advance(60);
     const call = watch(guarded.execute(manualOperation().operation));
+    expect(clock.pending).toBe(1);
     await clock.advance(99);
     expect(call.state).toBe("pending");
     await clock.advance(1);

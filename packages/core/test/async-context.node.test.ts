@@ -6,6 +6,7 @@ import {
   constantBackoff,
   type OperationContext,
   pipeline,
+  type Policy,
   retry,
   systemClock,
   timeout,
@@ -51,6 +52,16 @@ describe("the asynchronous context of a call", () => {
     await clock.settle();
     expect(seen).toEqual(["second runs", "third runs"]);
     expect([first, second, third].map(({ state }) => state)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
+  });
+
+  it("is the caller's where a policy hears that a wait was in vain, though waiters share the timer", async () => {
+    const { clock, limit, seen, note } = setUp();
+    const listening: Policy = { kind: "listening", leave: ({ outcome }) => (note(outcome), "pass") };
+    const guarded = pipeline({ name: "waiting", clock }, listening, limit);
+    const { operation } = manualOperation();
+    for (const name of ["running", "first", "second"]) request.run(name, () => watch(guarded.execute(operation)));
+    await request.run("ticker", () => clock.advance(1000));
+    expect(seen).toEqual(["first ignored", "second ignored"]);
   });
 
   it("is the caller's where the operation runs again after back-off", async () => {
