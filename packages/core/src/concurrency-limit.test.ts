@@ -228,7 +228,41 @@ describe("concurrencyLimit", () => {
     expect(limit.inUse).toBe(0);
   });
 
-  it("admits a waiter's continuation only: a request that was killed while it waited loses nothing for others", async () => {
+  it("passes on a permit that its waiter has not taken up for a second, which is refused when its own time is over", async () => {
+    const { clock, limit, start, started } = setUp({ maxWaitMs: 5000 });
+    const first = start();
+    const stalled = start();
+    first.run(0).resolve("done");
+    while (limit.queued === 1) await Promise.resolve();
+    // Its request stands still: a second passes before it could go on.
+    clock.jump(1000);
+    const next = start();
+    await clock.settle();
+    expect(started).toEqual([1, 3]);
+    await clock.advance(5000);
+    expect(stalled.call.error).toMatchObject({ reason: "wait" });
+    expect(limit.inUse).toBe(1);
+    await next.end();
+    expect([limit.inUse, await heldTimers(clock)]).toEqual([0, 0]);
+  });
+
+  it("lets a waiter whose permit was passed on go on all the same when there is another", async () => {
+    const { clock, limit, start, started } = setUp({ maxWaitMs: 5000 });
+    const first = start();
+    const stalled = start();
+    first.run(0).resolve("done");
+    while (limit.queued === 1) await Promise.resolve();
+    clock.jump(1000);
+    // A newcomer takes the permit back and is done with it before the waiter goes on.
+    expect(watch(pipeline("quick", limit).execute(() => "quick"))).toMatchObject({ state: "pending" });
+    expect(limit.inUse).toBe(0);
+    await clock.settle();
+    expect(started).toEqual([1, 2]);
+    await stalled.end();
+    expect([limit.inUse, await heldTimers(clock)]).toEqual([0, 0]);
+  });
+
+  it("loses nothing when a request is killed while it waits and another while it works", async () => {
     const { clock, limit, start, started } = setUp({ leaseMs: 50 });
     start();
     start();

@@ -15,7 +15,8 @@ describe("the caller's deadline", () => {
     const backoff = constantBackoff({ delayMs: 100 });
     const guarded = pipeline({ name: "late", clock, observer: events.observer }, retry({ backoff, clock }), limit);
     const { operation, run } = manualOperation();
-    const [running, queued] = [1050, 1060].map((deadline) => watch(guarded.execute(operation, { deadline })));
+    const { signal } = new AbortController();
+    const [running, queued] = [1050, 1060].map((deadline) => watch(guarded.execute(operation, { deadline, signal })));
     await clock.advance(49);
     expect(running?.state).toBe("pending");
     await clock.advance(1);
