@@ -5,7 +5,13 @@ import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { field, toClientHeaders, toUpstreamHeaders } from "./headers.ts";
 import { readBody } from "./read-body.ts";
 import { judgement, type Route } from "./route.ts";
-import type { HeaderList, Upstream, UpstreamRequest, UpstreamResponse } from "./upstream.ts";
+import {
+  ClientBodyError,
+  type HeaderList,
+  type Upstream,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from "./upstream.ts";
 
 /** One request as the proxy needs it; the runtime knows the cheapest way to each part. */
 export interface Incoming {
@@ -26,7 +32,8 @@ const clientClosedRequest = 499;
 
 export async function proxy(route: Route, incoming: Incoming, upstream: Upstream, respond: Respond): Promise<Response> {
   const { request, headers } = incoming;
-  const { method, signal } = request;
+  const { method } = request;
+  let { signal } = request;
   try {
     const target = toTarget(route, request.url);
     const length = bodyLength(headers);
@@ -47,11 +54,17 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
       body,
       client: signal,
     };
+    let leave: AbortController | undefined;
+    if (body instanceof ReadableStream) {
+      // A body that breaks off ends the call as its caller's abort: no breaker learns from it.
+      leave = new AbortController();
+      signal = AbortSignal.any([signal, leave.signal]);
+    }
     const pipeline = repeatable ? route.repeatable : route.once;
-    const response = await pipeline.execute((context) => send(upstream, outgoing, context, incoming.waitUntil), {
-      ...judgement,
-      signal,
-    });
+    const response = await pipeline.execute(
+      (context) => send(upstream, { ...outgoing, signal: context.signal }, context, leave, incoming.waitUntil),
+      { ...judgement, signal },
+    );
     return respond(response.status, toClientHeaders(response.headers), response.body, method);
   } catch (error) {
     if (signal.aborted && error === signal.reason) return new Response(null, { status: clientClosedRequest });
@@ -59,19 +72,25 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
   }
 }
 
-/** The permit is kept until the body has ended: a response that streams is work that goes on. */
 async function send(
   upstream: Upstream,
-  outgoing: Omit<UpstreamRequest, "signal">,
+  outgoing: UpstreamRequest,
   context: OperationContext,
+  leave: AbortController | undefined,
   waitUntil: Incoming["waitUntil"],
 ): Promise<UpstreamResponse> {
-  const response = await upstream.send({ ...outgoing, signal: context.signal });
-  if (response.ended !== null) {
-    const released = response.ended.then(context.hold());
-    waitUntil?.(released);
+  try {
+    const response = await upstream.send(outgoing);
+    if (response.ended !== null) {
+      // A response that streams is work that goes on: its permit is kept until the body has ended.
+      const released = response.ended.then(context.hold());
+      waitUntil?.(released);
+    }
+    return response;
+  } catch (error) {
+    if (error instanceof ClientBodyError) leave?.abort(error);
+    throw error;
   }
-  return response;
 }
 
 interface Target {

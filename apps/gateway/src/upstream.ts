@@ -34,11 +34,20 @@ export interface Upstream {
    * decompressed or cached: bytes go through as they are, both ways, with backpressure.
    *
    * @throws {UpstreamUnreachableError} when no response came: refused, reset, name not found, malformed.
+   * @throws {ClientBodyError} when the request's own body broke off first.
    * @throws the signal's reason when it aborted.
    */
   send(request: UpstreamRequest): Promise<UpstreamResponse>;
   /** Ends idle connections and, after `graceMs`, the others. */
   close(graceMs: number): Promise<void>;
+}
+
+/** The client has broken off its body: nobody's failure but its own. */
+export class ClientBodyError extends Error {
+  constructor(cause: unknown) {
+    super("The request's body broke off", { cause });
+    this.name = "ClientBodyError";
+  }
 }
 
 /** No response came from the upstream. `cause` is what the client reported. */

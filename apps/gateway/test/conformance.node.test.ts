@@ -78,6 +78,7 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
       { name: "trusting", pathPrefix: "/trusting", upstream: demo, trustForwarded: true, ...quick },
       { name: "raw", pathPrefix: "/raw", upstream: rawUpstream, ...quick },
       { name: "down", pathPrefix: "/down", upstream: `http://127.0.0.1:${closed}`, ...quick },
+      { name: "touchy", pathPrefix: "/touchy", upstream: demo, circuitBreaker: { maxFailures: 1 } },
       { name: "slow", pathPrefix: "/slow", upstream: demo, ...quick, timeout: { timeoutMs: 200 } },
       {
         name: "failing",

@@ -1,7 +1,13 @@
 // The upstream on Node: undici's dispatcher, below `fetch` and `request`, which spend more than the rest of a proxied
 // request on objects that a proxy does not need.
 import { type Dispatcher, Pool } from "undici";
-import { type Upstream, type UpstreamRequest, type UpstreamResponse, UpstreamUnreachableError } from "../upstream.ts";
+import {
+  ClientBodyError,
+  type Upstream,
+  type UpstreamRequest,
+  type UpstreamResponse,
+  UpstreamUnreachableError,
+} from "../upstream.ts";
 import { ClientBody } from "./client-body.ts";
 
 /** Statuses whose responses have no body. */
@@ -119,13 +125,14 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     this.pieces = null;
-    // The client has left in the middle of its body. That is not the upstream's fault; the signal is about to abort.
-    if (this.clientBody?.failed && !this.settled) return;
-    const { origin } = this.request;
-    if (!this.settled)
-      this.fail(new UpstreamUnreachableError(origin, error, "code" in error && error.code === "ECONNREFUSED"));
+    if (!this.settled) this.fail(this.clientBody?.failed ? new ClientBodyError(error) : this.unreachable(error));
     this.body?.error(error);
     this.over(error);
+  }
+
+  private unreachable(error: Error): UpstreamUnreachableError {
+    const refused = "code" in error && error.code === "ECONNREFUSED";
+    return new UpstreamUnreachableError(this.request.origin, error, refused);
   }
 
   /** The response becomes a stream that begins with these chunks. */

@@ -1,5 +1,5 @@
-// The upstream on Workers: the runtime's own `fetch`, whose bodies are moved without JavaScript.
-import { type Upstream, type UpstreamRequest, UpstreamUnreachableError } from "../upstream.ts";
+// The upstream on Workers: the runtime's own `fetch`, which moves the bodies of responses without JavaScript.
+import { ClientBodyError, type Upstream, type UpstreamRequest, UpstreamUnreachableError } from "../upstream.ts";
 
 type ByteStream = TransformStream<Uint8Array, Uint8Array>;
 
@@ -17,16 +17,18 @@ export function fetchUpstream(): Upstream {
     async send(request) {
       const { method, origin, path, signal, client } = request;
       const headers = toHeaders(request);
+      const clientBody = request.body instanceof ReadableStream ? new ClientBody(request.body) : null;
       const init: WorkersRequestInit = {
         method,
         headers,
-        body: outgoingBody(request.body, headers.get("content-length")) as BodyInit | null,
+        body: (clientBody?.announced(headers.get("content-length")) ?? request.body) as BodyInit | null,
         redirect: "manual",
         signal,
         encodeResponseBody: "manual",
       };
       const response = await fetch(origin + path, init).catch((error: unknown) => {
-        throw signal.aborted ? signal.reason : new UpstreamUnreachableError(origin, error, false);
+        if (signal.aborted) throw signal.reason;
+        throw clientBody?.failed ? new ClientBodyError(error) : new UpstreamUnreachableError(origin, error, false);
       });
       const { status, body } = response;
       const list = [...response.headers].flat();
@@ -46,8 +48,30 @@ function toHeaders({ headers }: UpstreamRequest): Headers {
   return out;
 }
 
-function outgoingBody(body: UpstreamRequest["body"], length: string | null): UpstreamRequest["body"] {
-  return body instanceof ReadableStream && length !== null ? body.pipeThrough(passage(length)) : body;
+/** The body of a client's request, read here so that it can be told which side broke off. */
+class ClientBody {
+  /** Whether it broke off on the client's side. */
+  failed = false;
+  readonly #stream: ReadableStream<Uint8Array>;
+
+  constructor(body: ReadableStream<Uint8Array>) {
+    const reader = body.getReader();
+    this.#stream = new ReadableStream({
+      pull: async (controller) => {
+        const { done, value } = await reader.read().catch((error: unknown) => {
+          this.failed = true;
+          throw error;
+        });
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    });
+  }
+
+  announced(length: string | null): ReadableStream<Uint8Array> {
+    return length === null ? this.#stream : this.#stream.pipeThrough(passage(length));
+  }
 }
 
 /** For a body of this length, or of one that is not known. */

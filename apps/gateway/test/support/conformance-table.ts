@@ -2,7 +2,7 @@
 // few facts about it are expected outright, so that equal but wrong answers do not pass.
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
-import { eventually, openResponse, type Received, send, type Sent } from "./http-client.ts";
+import { breakOff, eventually, openResponse, type Received, send, type Sent } from "./http-client.ts";
 
 export interface Scene {
   /** The gateway under test. */
@@ -320,6 +320,17 @@ const failures: Entry[] = [
       return { after, inFlight };
     },
     expect: { after: 200, inFlight: 0 },
+  },
+  {
+    name: "a client that leaves in the middle of its own body is nobody's failure",
+    act: async ({ url, upstream }) => {
+      const breaking = breakOff(`${url}/touchy/hash`);
+      await eventually(async () => ((await counts(upstream)).inFlight >= 1 ? true : undefined));
+      (await breaking).destroy();
+      await eventually(async () => ((await counts(upstream)).inFlight === 0 ? true : undefined));
+      return (await send(`${url}/touchy/status/200`)).status;
+    },
+    expect: 200,
   },
 ];
 

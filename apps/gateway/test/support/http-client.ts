@@ -73,6 +73,16 @@ export function openResponse(url: string): Promise<Socket> {
   });
 }
 
+/** Sends the beginning of a POST and gives the connection. */
+export function breakOff(url: string): Promise<Socket> {
+  const { hostname, port, pathname } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const head = `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-length: 1000000\r\n\r\n`;
+    const socket = connect(Number(port), hostname, () => socket.write(`${head}the beginning`, () => resolve(socket)));
+    socket.once("error", reject);
+  });
+}
+
 /** Polls until the check gives something other than undefined; fails after `limitMs`. */
 export async function eventually<T>(check: () => Promise<T | undefined> | T | undefined, limitMs = 5000): Promise<T> {
   const deadline = performance.now() + limitMs;
