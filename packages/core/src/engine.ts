@@ -3,6 +3,7 @@
 import { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import { isHeadgateError, isRefusal } from "./errors.ts";
+import { account } from "./explain.ts";
 import type { Outcome, Policy } from "./policy.ts";
 
 /** Where a call goes next when a walk over the policies ends: it turns round at `call.at`, waits, or has arrived. */
@@ -181,6 +182,7 @@ export function settle(call: Call): void {
   call.phase = "done";
   call.link?.remove();
   call.deadlineTimer?.cancel();
+  if (call.threw) account(call);
   if (call.pipeline.emit !== undefined) call.pipeline.report(call);
   if (call.resolve === null) return;
   if (call.threw && call.reject !== null) call.reject(call.result);

@@ -21,6 +21,18 @@ export abstract class HeadgateError extends Error {
   abstract override get name(): string;
   abstract override get message(): string;
 
+  // Not a plain field: it would show wherever the error is printed.
+  #account: unknown = undefined;
+
+  /** @internal What `explain` tells. */
+  get account(): unknown {
+    return this.#account;
+  }
+
+  set account(account: unknown) {
+    this.#account = account;
+  }
+
   /** Whether a policy refused the call before its operation ran: that says nothing about the dependency. */
   get refusal(): boolean {
     return false;
@@ -147,7 +159,7 @@ export class ConcurrencyLimitError extends HeadgateError {
 
 /** True when one of our policies refused a call before its operation ran: that says nothing about the dependency. */
 export function isRefusal(error: unknown): boolean {
-  return isHeadgateError(error) && error.refusal === true;
+  return isHeadgateError(error) && error.refusal;
 }
 
 /**

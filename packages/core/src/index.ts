@@ -19,7 +19,10 @@ export {
   TimeoutError,
 } from "./errors.ts";
 export type { TimeoutScope } from "./errors.ts";
+export { explain } from "./explain.ts";
+export type { Explanation } from "./explain.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
+export { PolicyOrderError } from "./order.ts";
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";
 export type { EnterStep, LeaveStep, Outcome, Policy } from "./policy.ts";

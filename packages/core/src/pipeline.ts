@@ -5,6 +5,7 @@ import { goDown, type OperationResult, settle, toResult } from "./engine.ts";
 import { TimeoutError, withoutStack } from "./errors.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
 import { checkFunction, checkName, rejectOption } from "./options.ts";
+import { checkOrder } from "./order.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { linkTo } from "./signal-link.ts";
@@ -16,6 +17,8 @@ export interface PipelineOptions extends Judgement<unknown> {
   readonly observer?: Observer | undefined;
   /** Where durations and remaining time come from. @default systemClock */
   readonly clock?: Clock;
+  /** Whether an order in which a policy can never act is refused. @default true */
+  readonly checkOrder?: boolean;
 }
 
 const noOptions: ExecuteOptions<unknown> = {};
@@ -142,6 +145,15 @@ export class Pipeline {
     return error;
   }
 
+  /** The pipeline as text, a line for each policy, outermost first. */
+  describe(): string {
+    const width = Math.max(0, ...this.policies.map(({ kind }) => kind.length));
+    const lines = this.policies.map((policy) =>
+      `  ${policy.kind.padEnd(width)}  ${policy.describe?.() ?? ""}`.trimEnd(),
+    );
+    return [`pipeline "${this.name}"`, ...lines, "  operation"].join("\n");
+  }
+
   /** @internal The engine's last word on a call. */
   report(call: Call): void {
     this.emit?.({
@@ -177,6 +189,8 @@ function guarded(observer: Observer): (event: HeadgateEvent) => void {
  * Composes policies, outermost first. A pipeline given among them stands for its policies.
  *
  * @param nameOrOptions the name for errors, events and metrics, or the options.
+ * @throws {InvalidOptionError} for options out of bounds, and for what is no policy.
+ * @throws {PolicyOrderError} for an order in which a policy can never act, with the fix.
  */
 export function pipeline(
   nameOrOptions: string | PipelineOptions,
@@ -196,5 +210,6 @@ export function pipeline(
         `${policy.kind} a second time`,
       );
   });
+  if (options.checkOrder !== false) checkOrder(options.name, flat);
   return new Pipeline(options, flat);
 }

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { circuitBreaker, concurrencyLimit, pipeline, type Policy, PolicyOrderError, retry, timeout } from "./index.ts";
+
+const fallbackLike: Policy = { kind: "fallback", leave: () => "pass" };
+const limit = () => concurrencyLimit({ maxConcurrent: 1 });
+
+function problemsOf(...policies: Policy[]): readonly string[] {
+  try {
+    pipeline("orders", ...policies);
+  } catch (error) {
+    if (error instanceof PolicyOrderError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("pipeline", () => {
+  it.each<[string, Policy[], string]>([
+    ["a retry inside a circuit breaker", [circuitBreaker(), retry()], "put the retry outside the circuit breaker"],
+    ["a retry inside a limit", [limit(), retry()], "put the concurrency limit inside the retry"],
+    ["a retry inside a retry", [retry(), retry()], "keep one of them"],
+    ["a fallback inside a retry", [retry(), fallbackLike], "put the fallback outside the retry"],
+    ["a fallback inside a breaker", [circuitBreaker(), fallbackLike], "put the fallback outside the circuit breaker"],
+    [
+      "an attempt timeout that is not shorter than the total one",
+      [timeout({ timeoutMs: 100 }), retry(), timeout({ timeoutMs: 100 })],
+      "make the inner one shorter, or remove it",
+    ],
+    [
+      "two timeouts around the same",
+      [timeout({ timeoutMs: 200 }), circuitBreaker(), timeout({ timeoutMs: 100 })],
+      "remove the outer one",
+    ],
+  ])("refuses %s, and names the fix", (_, policies, fix) => {
+    const problems = problemsOf(...policies);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(fix);
+  });
+
+  it("says which policies, where they stand and why", () => {
+    expect(() => pipeline("orders", circuitBreaker(), retry())).toThrow(
+      'pipeline("orders"): circuit-breaker (policy 1) stands outside retry (policy 2): the circuit breaker never sees ' +
+        "the failures that the retry inside it makes good; put the retry outside the circuit breaker.",
+    );
+  });
+
+  it("names every wrong pair", () => {
+    expect(problemsOf(limit(), circuitBreaker(), retry())).toHaveLength(2);
+  });
+
+  it("looks into nested pipelines", () => {
+    const inner = pipeline("inner", retry());
+    expect(() => pipeline("outer", circuitBreaker(), inner)).toThrow(PolicyOrderError);
+  });
+
+  it("accepts the usual orders", () => {
+    const total = timeout({ timeoutMs: 1000 });
+    const attempt = timeout({ timeoutMs: 100 });
+    expect(problemsOf(fallbackLike, total, retry(), circuitBreaker(), limit(), attempt)).toEqual([]);
+    expect(problemsOf(total, limit(), attempt)).toEqual([]);
+    expect(problemsOf(limit(), circuitBreaker(), attempt)).toEqual([]);
+  });
+
+  it("takes any order when it is told to", () => {
+    const odd = pipeline({ name: "odd", checkOrder: false }, circuitBreaker(), retry());
+    expect(odd.policies.map(({ kind }) => kind)).toEqual(["circuit-breaker", "retry"]);
+  });
+});
+
+describe("Pipeline.describe", () => {
+  it("gives a line to each policy, outermost first", () => {
+    const described = pipeline("orders", timeout({ timeoutMs: 2000 }), fallbackLike)
+      .describe()
+      .split("\n");
+    expect(described[0]).toBe('pipeline "orders"');
+    expect(described[1]).toMatch(/^ {2}timeout/);
+    expect(described[2]).toBe("  fallback");
+    expect(described[3]).toBe("  operation");
+  });
+
+  it("describes a pipeline without policies", () => {
+    expect(pipeline("bare").describe()).toBe('pipeline "bare"\n  operation');
+  });
+});

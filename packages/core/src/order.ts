@@ -1,0 +1,110 @@
+// Orders of policies in which one of them can never act, or works against another. They are refused when a pipeline is
+// made, with the fix: a wrong order is not seen until the outage that it was meant for.
+import { HeadgateError } from "./errors.ts";
+import type { Policy } from "./policy.ts";
+
+/** The order of policies cannot work. `problems` has a sentence for each pair, with the fix. */
+export class PolicyOrderError extends HeadgateError {
+  readonly problems: readonly string[];
+
+  constructor(pipeline: string, problems: readonly string[]) {
+    super("ERR_POLICY_ORDER");
+    this.pipeline = pipeline;
+    this.problems = problems;
+  }
+
+  override get name(): string {
+    return "PolicyOrderError";
+  }
+
+  override get message(): string {
+    return `pipeline("${this.pipeline}"): ${this.problems.join(" ")}`;
+  }
+}
+
+interface Rule {
+  readonly outer: string;
+  readonly inner: string;
+  /** Whether the pair is wrong; `between` are the policies from the outer to the inner one, without these. @default always */
+  readonly applies?: (outer: Policy, inner: Policy, between: readonly Policy[]) => boolean;
+  readonly why: string;
+  readonly fix: string;
+}
+
+/** Policies that make a call wait or run again, so that a deadline around them is another than one inside them. */
+const takesTime: ReadonlySet<string> = new Set([
+  "retry",
+  "hedge",
+  "concurrency-limit",
+  "rate-limit",
+  "cache",
+  "single-flight",
+  "fallback",
+]);
+
+const millis = (policy: Policy): number => (policy as { readonly timeoutMs?: number }).timeoutMs ?? 0;
+
+const rules: readonly Rule[] = [
+  {
+    outer: "circuit-breaker",
+    inner: "retry",
+    why: "the circuit breaker never sees the failures that the retry inside it makes good",
+    fix: "put the retry outside the circuit breaker",
+  },
+  {
+    outer: "concurrency-limit",
+    inner: "retry",
+    why: "a permit would be held during the back-off, while nothing runs",
+    fix: "put the concurrency limit inside the retry",
+  },
+  {
+    outer: "retry",
+    inner: "retry",
+    why: "the attempts of two retries multiply",
+    fix: "keep one of them",
+  },
+  {
+    outer: "retry",
+    inner: "fallback",
+    why: "the retry never sees the failures that the fallback inside it answers",
+    fix: "put the fallback outside the retry",
+  },
+  {
+    outer: "circuit-breaker",
+    inner: "fallback",
+    why: "the circuit breaker never sees the failures that the fallback inside it answers",
+    fix: "put the fallback outside the circuit breaker",
+  },
+  {
+    outer: "timeout",
+    inner: "timeout",
+    applies: (outer, inner) => millis(inner) >= millis(outer),
+    why: "the inner timeout is not shorter than the outer one, which always ends the call first",
+    fix: "make the inner one shorter, or remove it",
+  },
+  {
+    outer: "timeout",
+    inner: "timeout",
+    applies: (outer, inner, between) =>
+      millis(inner) < millis(outer) && !between.some(({ kind }) => takesTime.has(kind)),
+    why: "nothing between the two timeouts takes time, so that the outer one can never act",
+    fix: "remove the outer one, or put what waits or repeats between them",
+  },
+];
+
+/** @throws {PolicyOrderError} that names every wrong pair. */
+export function checkOrder(pipeline: string, policies: readonly Policy[]): void {
+  const problems = policies.flatMap((inner, innerAt) =>
+    policies.slice(0, innerAt).flatMap((outer, outerAt) => {
+      const between = policies.slice(outerAt + 1, innerAt);
+      return rules
+        .filter((rule) => rule.outer === outer.kind && rule.inner === inner.kind)
+        .filter(({ applies }) => applies === undefined || applies(outer, inner, between))
+        .map(
+          ({ why, fix }) =>
+            `${outer.kind} (policy ${outerAt + 1}) stands outside ${inner.kind} (policy ${innerAt + 1}): ${why}; ${fix}.`,
+        );
+    }),
+  );
+  if (problems.length > 0) throw new PolicyOrderError(pipeline, problems);
+}
