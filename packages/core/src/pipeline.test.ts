@@ -6,6 +6,7 @@ import { failingTimes, manualOperation, rejectionOf, watch } from "../test/suppo
 import { itRefuses } from "../test/support/options.ts";
 
 const failure = new Error("down");
+const another = new Error("another");
 
 /** A policy that writes down each of its steps, and how the call came up. */
 function tracing(name: string, log: string[]): Policy {
@@ -197,8 +198,12 @@ describe("pipeline", () => {
     const predicate = () => {
       throw failure;
     };
-    expect(await rejectionOf(pipeline("a").execute(() => 1, { isFailure: predicate }))).toBe(failure);
-    expect(await rejectionOf(pipeline("b").execute(() => 1, { isOverload: predicate }))).toBe(failure);
+    const bare = pipeline("bare");
+    for (const operation of [() => 1, async () => 1]) {
+      expect(await rejectionOf(bare.execute(operation, { isFailure: predicate }))).toBe(failure);
+      expect(await rejectionOf(bare.execute(operation, { isOverload: predicate }))).toBe(failure);
+    }
+    expect(await rejectionOf(bare.execute(() => Promise.reject(another), { isOverload: predicate }))).toBe(failure);
   });
 
   it("asks `isOverload` about errors too, and about overload before failure", async () => {
