@@ -16,7 +16,7 @@ const env = {
 };
 
 const stopping = new AbortController();
-const children = [dev("../../flaky", demoPort), dev("..", port)];
+const children = [];
 
 function dev(folder, on) {
   const args = [
@@ -37,7 +37,7 @@ function dev(folder, on) {
     stdio: ["ignore", "inherit", "inherit"],
   });
   child.on("exit", (code) => void stop(code ?? 1));
-  return child;
+  children.push(child);
 }
 
 /** Ends both and waits for them, so that nothing is left. */
@@ -60,12 +60,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => v
 
 async function answers(url) {
   for (let attempt = 0; attempt < 300; attempt++) {
-    if (stopping.signal.aborted) return;
     try {
-      await fetch(url);
+      await fetch(url, { signal: stopping.signal });
       return;
     } catch {
-      await sleep(100);
+      await sleep(100, undefined, { signal: stopping.signal });
     }
   }
   throw new Error(`${url} did not answer within 30 s`);
@@ -73,7 +72,11 @@ async function answers(url) {
 
 try {
   const url = `http://127.0.0.1:${port}`;
-  await Promise.all([answers(`${url}/livez`), answers(`http://127.0.0.1:${demoPort}/`)]);
+  // One after the other: started together they may choose the same port for what is between wrangler and workerd.
+  dev("../../flaky", demoPort);
+  await answers(`http://127.0.0.1:${demoPort}/`);
+  dev("..", port);
+  await answers(`${url}/livez`);
   console.log(`Headgate gateway on workerd:  ${url}
 Demo upstream on workerd:     http://127.0.0.1:${demoPort}
 
@@ -83,6 +86,8 @@ Try:
   curl ${url}/readyz
 `);
 } catch (error) {
-  console.error(error.message);
-  await stop(1);
+  if (!stopping.signal.aborted) {
+    console.error(error.message);
+    await stop(1);
+  }
 }
