@@ -55,7 +55,7 @@ describe("exponentialBackoff", () => {
     ],
     [
       () => exponentialBackoff({ jitter: "half" as "full" }),
-      '`exponentialBackoff.jitter` must be "full" or "none", got "half"',
+      '`exponentialBackoff.jitter` must be "full", "equal", "decorrelated" or "none", got "half"',
     ],
   );
 });

@@ -1,5 +1,11 @@
-export { constantBackoff, exponentialBackoff } from "./backoff.ts";
-export type { Backoff, ConstantBackoffOptions, ExponentialBackoffOptions } from "./backoff.ts";
+export { constantBackoff, exponentialBackoff, linearBackoff } from "./backoff.ts";
+export type {
+  Backoff,
+  ConstantBackoffOptions,
+  ExponentialBackoffOptions,
+  Jitter,
+  LinearBackoffOptions,
+} from "./backoff.ts";
 export type { OperationContext } from "./attempt.ts";
 export type { Call, ExecuteOptions, Judgement, Operation } from "./call.ts";
 export { circuitBreaker } from "./circuit-breaker.ts";
@@ -29,7 +35,7 @@ export type { EnterStep, LeaveStep, Outcome, Policy } from "./policy.ts";
 export { systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { retry } from "./retry.ts";
-export type { FailedAttempt, Retry, RetryOptions } from "./retry.ts";
+export type { FailedAttempt, Retry, RetryBudget, RetryOptions } from "./retry.ts";
 export { timeout } from "./timeout.ts";
 export type { Timeout, TimeoutOptions } from "./timeout.ts";
 export { consecutiveFailures, countWindow } from "./trip.ts";

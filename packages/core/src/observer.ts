@@ -30,6 +30,12 @@ export type HeadgateEvent =
     }
   | { readonly type: "retry.exhausted"; readonly pipeline: string; readonly attempts: number; readonly result: unknown }
   | {
+      readonly type: "retry.budget-denied";
+      readonly pipeline: string;
+      readonly attempts: number;
+      readonly result: unknown;
+    }
+  | {
       readonly type: "circuit-breaker.opened";
       readonly pipeline: string;
       readonly name: string;

@@ -1,10 +1,10 @@
-// Sends a failed call down again after a back-off. A permit is never held meanwhile, the wait ends at once on abort, and
-// a delay that would pass the deadline is not waited for.
+// Sends a failed call down again after a back-off. A permit is never held meanwhile, the wait ends at once on abort, a
+// delay that would pass the deadline is not waited for, and a budget is asked before the wait, not after it.
 import { type Backoff, exponentialBackoff } from "./backoff.ts";
 import type { Call } from "./call.ts";
 import { type Clock, type ClockTimer, maxDelayMs, systemClock } from "./clock.ts";
 import { isHeadgateError } from "./errors.ts";
-import { checkFunction, checkInteger } from "./options.ts";
+import { checkFunction, checkInteger, checkNumber, rejectOption } from "./options.ts";
 import type { Outcome, Policy } from "./policy.ts";
 import { type Random, systemRandom } from "./random.ts";
 
@@ -19,6 +19,12 @@ export interface FailedAttempt {
   readonly attempt: number;
 }
 
+/** What retries may cost in all: shared by the calls, and by the pipelines, that burden one dependency. */
+export interface RetryBudget {
+  /** Takes what one retry of this call costs; false when that is not there, and the retry does not happen. */
+  tryAcquire(call: Call): boolean;
+}
+
 export interface RetryOptions {
   /** Calls in all, the first included. An integer of at least 1. @default 3 */
   readonly maxAttempts?: number;
@@ -30,6 +36,18 @@ export interface RetryOptions {
    * @default () => true
    */
   readonly shouldRetry?: (attempt: FailedAttempt) => boolean;
+  /**
+   * The longest that the dependency's own wish (`retryAfterMs`) is waited for: a retry waits for the longer of the back-off
+   * and the wish, the wish cut to this. 0 disregards it. At least 0, at most 2^31 - 1. @default 30000
+   */
+  readonly maxRetryAfterMs?: number;
+  /**
+   * How much of the time until the nearest deadline an attempt needs to be worth it. With less left after the delay
+   * the call ends now, with the last result. At least 0, at most 2^31 - 1. @default 1
+   */
+  readonly minAttemptMs?: number;
+  /** Asked before each back-off. When it refuses, the call ends with the last result. @default none */
+  readonly budget?: RetryBudget | undefined;
   /** @default systemClock */
   readonly clock?: Clock;
   /** @default systemRandom */
@@ -39,11 +57,21 @@ export interface RetryOptions {
 export type Retry = Policy & {
   readonly kind: "retry";
   readonly maxAttempts: number;
+  /** Retries so far: attempts beyond the first of each call. */
+  readonly retries: number;
+  /** Calls that ended because every attempt was used. */
+  readonly exhausted: number;
+  /** Calls that ended because the deadline was too near for another attempt. */
+  readonly outOfTime: number;
+  /** Calls that ended because the budget refused. */
+  readonly budgetDenied: number;
 };
 
 /** What the policy remembers of one call. */
 interface Tries {
   count: number;
+  /** What the back-off gave last. */
+  delayMs: number;
   timer: ClockTimer | null;
 }
 
@@ -54,13 +82,24 @@ class RetryPolicy implements Policy {
   readonly maxAttempts: number;
   private readonly backoff: Backoff;
   private readonly shouldRetry: (attempt: FailedAttempt) => boolean;
+  private readonly maxRetryAfterMs: number;
+  private readonly minAttemptMs: number;
+  private readonly budget: RetryBudget | undefined;
   private readonly clock: Clock;
   private readonly random: Random;
+
+  retries = 0;
+  exhausted = 0;
+  outOfTime = 0;
+  budgetDenied = 0;
 
   constructor(options: Required<RetryOptions>) {
     this.maxAttempts = options.maxAttempts;
     this.backoff = options.backoff;
     this.shouldRetry = options.shouldRetry;
+    this.maxRetryAfterMs = options.maxRetryAfterMs;
+    this.minAttemptMs = options.minAttemptMs;
+    this.budget = options.budget;
     this.clock = options.clock;
     this.random = options.random;
   }
@@ -74,23 +113,30 @@ class RetryPolicy implements Policy {
     (call.recall(at) as Tries).timer?.cancel();
   }
 
+  describe(): string {
+    return `${this.maxAttempts} attempts`;
+  }
+
   private afterFailure(call: Call, at: number): "pass" | "park" | "again" {
-    const tries = (call.recall(at) as Tries | undefined) ?? { count: 0, timer: null };
+    let tries = call.recall(at) as Tries | undefined;
+    if (tries === undefined) {
+      tries = { count: 0, delayMs: 0, timer: null };
+      call.keep(at, tries);
+    }
     tries.count++;
-    call.keep(at, tries);
     if (!this.mayRetry(call, tries.count)) return "pass";
-    if (tries.count >= this.maxAttempts) {
-      if (this.maxAttempts > 1)
-        call.emit?.({
-          type: "retry.exhausted",
-          pipeline: call.pipeline.name,
-          attempts: tries.count,
-          result: call.result,
-        });
+    if (tries.count >= this.maxAttempts) return this.exhaust(call, tries.count);
+    const delayMs = this.delay(call, tries);
+    const deadlineMs = call.nearestDeadline();
+    if (
+      deadlineMs !== Number.POSITIVE_INFINITY &&
+      call.pipeline.clock.now() + delayMs + this.minAttemptMs >= deadlineMs
+    ) {
+      this.outOfTime++;
       return "pass";
     }
-    const delayMs = this.delay(call, tries.count);
-    if (delayMs > 0 && delayMs >= call.remainingMs()) return "pass";
+    if (this.budget !== undefined && !this.affords(this.budget, call, tries.count)) return "pass";
+    this.retries++;
     call.emit?.({
       type: "retry.scheduled",
       pipeline: call.pipeline.name,
@@ -98,10 +144,25 @@ class RetryPolicy implements Policy {
       delayMs,
       result: call.result,
     });
+    (call.history ??= []).push(call.result);
     if (!call.threw) call.discard(call.result);
     if (delayMs <= 0) return "again";
     this.wait(call, at, tries, delayMs);
     return "park";
+  }
+
+  private exhaust(call: Call, attempts: number): "pass" {
+    if (this.maxAttempts === 1) return "pass";
+    this.exhausted++;
+    call.emit?.({ type: "retry.exhausted", pipeline: call.pipeline.name, attempts, result: call.result });
+    return "pass";
+  }
+
+  private affords(budget: RetryBudget, call: Call, attempts: number): boolean {
+    if (budget.tryAcquire(call)) return true;
+    this.budgetDenied++;
+    call.emit?.({ type: "retry.budget-denied", pipeline: call.pipeline.name, attempts, result: call.result });
+    return false;
   }
 
   private mayRetry(call: Call, attempt: number): boolean {
@@ -111,9 +172,11 @@ class RetryPolicy implements Policy {
     return this.shouldRetry({ result, threw, outcome, attempt });
   }
 
-  private delay(call: Call, retry: number): number {
-    const delayMs = Math.min(this.backoff(retry, this.random), maxDelayMs);
-    return call.outcome === "ignored" ? Math.max(delayMs, reopensInMs(call)) : delayMs;
+  private delay(call: Call, tries: Tries): number {
+    tries.delayMs = Math.min(this.backoff(tries.count, this.random, tries.delayMs), maxDelayMs);
+    if (call.outcome === "ignored") return Math.max(tries.delayMs, reopensInMs(call));
+    const hintMs = call.retryAfterMs();
+    return hintMs === undefined ? tries.delayMs : Math.max(tries.delayMs, Math.min(hintMs, this.maxRetryAfterMs));
   }
 
   // Apart, so that a call that does not wait does not allocate the closure's context.
@@ -128,7 +191,10 @@ class RetryPolicy implements Policy {
 /** When an open circuit inside will let a call through; never for anything else, and never without a deadline. */
 function reopensInMs(call: Call): number {
   const { result } = call;
-  const open = isHeadgateError(result) && result.code === "ERR_CIRCUIT_OPEN" && call.timer !== null;
+  const open =
+    isHeadgateError(result) &&
+    result.code === "ERR_CIRCUIT_OPEN" &&
+    call.nearestDeadline() !== Number.POSITIVE_INFINITY;
   return open ? (result as unknown as { retryAfterMs: number }).retryAfterMs : Number.POSITIVE_INFINITY;
 }
 
@@ -143,11 +209,27 @@ export function retry(options: RetryOptions = {}): Retry {
     maxAttempts = 3,
     backoff = exponentialBackoff(),
     shouldRetry = () => true,
+    maxRetryAfterMs = 30_000,
+    minAttemptMs = 1,
+    budget,
     clock = systemClock,
     random = systemRandom,
   } = options;
   checkInteger("retry.maxAttempts", maxAttempts, 1);
   checkFunction("retry.backoff", backoff);
   checkFunction("retry.shouldRetry", shouldRetry);
-  return new RetryPolicy({ maxAttempts, backoff, shouldRetry, clock, random });
+  checkNumber("retry.maxRetryAfterMs", maxRetryAfterMs, 0, maxDelayMs);
+  checkNumber("retry.minAttemptMs", minAttemptMs, 0, maxDelayMs);
+  if (budget !== undefined && typeof budget?.tryAcquire !== "function")
+    rejectOption("retry.budget", "an object with a function `tryAcquire`", budget);
+  return new RetryPolicy({
+    maxAttempts,
+    backoff,
+    shouldRetry,
+    maxRetryAfterMs,
+    minAttemptMs,
+    budget,
+    clock,
+    random,
+  });
 }
