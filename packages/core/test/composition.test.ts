@@ -120,6 +120,22 @@ describe("policies in one pipeline", () => {
       { ...all, type: "pipeline.settled", outcome: "success", error: undefined, durationMs: 30, attempts: 3 },
     ]);
   });
+
+  it("do not send a call down again that the deadline outside them has ended", async () => {
+    const clock = new TestClock();
+    const events = new EventRecorder();
+    const deadline = timeout({ timeoutMs: 10, clock });
+    const guarded = pipeline(
+      { name: "over", clock, observer: events.observer },
+      deadline,
+      retry({ backoff: atOnce, clock }),
+    );
+    const { operation, runs } = manualOperation();
+    watch(guarded.execute(operation));
+    await clock.advance(100);
+    expect(runs).toHaveLength(1);
+    expect(events.types).toEqual(["timeout.fired", "operation.abandoned", "pipeline.settled"]);
+  });
 });
 
 describe("a policy of one's own", () => {
