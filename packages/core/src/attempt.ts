@@ -20,8 +20,8 @@ export interface OperationContext {
   hold(): () => void;
 }
 
-/** The signal of one attempt. */
-class OwnSignal {
+/** The signal of one attempt, or of other code of the caller's that a call runs. */
+export class OwnSignal {
   readonly #controller = new AbortController();
   #reason: unknown = undefined;
   #abortInContext: (() => void) | null = null;

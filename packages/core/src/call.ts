@@ -2,7 +2,7 @@
 // flow stands in `engine.ts`.
 import type { Attempt, OperationContext } from "./attempt.ts";
 import type { ClockTimer } from "./clock.ts";
-import { goDown, goUp, judge, settle } from "./engine.ts";
+import { goDown, goUp, judge, type OperationResult, settle, toResult } from "./engine.ts";
 import type { HeadgateError } from "./errors.ts";
 import type { TimeoutTimer } from "./host-timers.ts";
 import type { HeadgateEvent } from "./observer.ts";
@@ -168,6 +168,22 @@ export class Call {
     this.work = null;
     if (this.keptAt > at) this.keptAt = -1;
     this.keptMore?.fill(undefined, at + 1);
+  }
+
+  /**
+   * Runs everything inside the policy at `at` in a call of its own, for work that must outlast this call or that several
+   * calls share: neither this call's signal nor its deadlines end it, but `cut(-1, …)` of the call that is returned. The
+   * policies further out are not told. `settled` is called once, before this returns when nothing inside had to wait.
+   */
+  runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call {
+    const options = { ...this.options, signal: undefined, deadline: undefined };
+    const inner = new Call(this.pipeline.inside(at), this.operation, options);
+    inner.attempt = this.attempt;
+    inner.history = this.history?.slice() ?? null;
+    goDown(inner, 0);
+    if (inner.phase === "done") settled(toResult(inner));
+    else inner.resolve = settled as (value: unknown) => void;
+    return inner;
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Call } from "./call.ts";
 import { isHeadgateError, isRefusal } from "./errors.ts";
 import { account } from "./explain.ts";
 import type { Outcome, Policy } from "./policy.ts";
+import { isThenable } from "./promise-parts.ts";
 
 /** Where a call goes next when a walk over the policies ends: it turns round at `call.at`, waits, or has arrived. */
 type Turn = "down" | "up" | "rest" | "settle";
@@ -117,10 +118,6 @@ function start(call: Call): boolean {
   work.running = false;
   judge(call, false, returned);
   return true;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
 }
 
 // Apart, so that only calls that get here allocate the closures' context.

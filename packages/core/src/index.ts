@@ -29,6 +29,8 @@ export { explain } from "./explain.ts";
 export type { Explanation } from "./explain.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { PolicyOrderError } from "./order.ts";
+export { fallback } from "./fallback.ts";
+export type { FailedCall, Fallback, FallbackHandler, FallbackOptions } from "./fallback.ts";
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";
 export type { EnterStep, LeaveStep, Outcome, Policy } from "./policy.ts";

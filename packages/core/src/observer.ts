@@ -56,6 +56,23 @@ export type HeadgateEvent =
       readonly name: string;
       readonly reason: "full" | "wait";
     }
+  | {
+      readonly type: "fallback.used";
+      readonly pipeline: string;
+      /** Which handler has answered: 0 for the first. */
+      readonly handler: number;
+      /** The error or the failed value of the call. */
+      readonly result: unknown;
+    }
+  | {
+      readonly type: "fallback.failed";
+      readonly pipeline: string;
+      readonly handler: number;
+      /** The error or the failed value of the call. */
+      readonly result: unknown;
+      /** The error or the failed value of the handler. */
+      readonly handlerResult: unknown;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */

@@ -46,6 +46,8 @@ export class Pipeline {
   readonly judgement: Judgement<unknown>;
   /** Tells the observer; undefined without one. */
   readonly emit: ((event: HeadgateEvent) => void) | undefined;
+  /** For each place, what is inside it as a pipeline, once that was asked for. */
+  private readonly insides: (Pipeline | undefined)[] = [];
 
   constructor(options: PipelineOptions, policies: readonly Policy[]) {
     const { name, clock = systemClock, observer, isFailure, isOverload, discard, retryAfterMs } = options;
@@ -98,6 +100,14 @@ export class Pipeline {
     const promise = newPromise();
     call.resolve = made.resolve;
     return promise as Promise<OperationResult<T>>;
+  }
+
+  /** @internal What is inside the policy at `at`, as a pipeline of its own: for `Call.runInside`. */
+  inside(at: number): Pipeline {
+    return (this.insides[at] ??= new Pipeline(
+      { ...this.judgement, name: this.name, clock: this.clock, observer: this.emit && withoutSettled(this.emit) },
+      this.policies.slice(at + 1),
+    ));
   }
 
   /** Sends a call on its way, until it is settled or waits for something. */
@@ -173,6 +183,13 @@ function rejectLater(error: unknown): Promise<never> {
   return new Promise((_, reject) => {
     void Promise.resolve().then(() => reject(error));
   });
+}
+
+/** Work inside a call is no call of a caller's, and is not counted as one. */
+function withoutSettled(emit: (event: HeadgateEvent) => void): Observer {
+  return (event) => {
+    if (event.type !== "pipeline.settled") emit(event);
+  };
 }
 
 function guarded(observer: Observer): (event: HeadgateEvent) => void {

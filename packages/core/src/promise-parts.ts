@@ -15,3 +15,7 @@ const capture = (resolve: (value?: unknown) => void, reject: (error: unknown) =>
 export function newPromise(): Promise<unknown> {
   return new Promise(capture);
 }
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
+}
