@@ -228,6 +228,20 @@ describe("concurrencyLimit", () => {
     expect(limit.inUse).toBe(0);
   });
 
+  it("gives a lease to a waiter that goes on, too", async () => {
+    const { clock, limit, start, started } = setUp({ leaseMs: 50 });
+    const first = start();
+    const waiter = start();
+    await first.end();
+    expect(limit.inUse).toBe(1);
+    await clock.advance(50);
+    const next = start();
+    expect(started).toEqual([1, 2, 3]);
+    await waiter.end();
+    await next.end();
+    expect(limit).toMatchObject({ inUse: 0, queued: 0 });
+  });
+
   it("passes on a permit that its waiter has not taken up for a second, which is refused when its own time is over", async () => {
     const { clock, limit, start, started } = setUp({ maxWaitMs: 5000 });
     const first = start();
