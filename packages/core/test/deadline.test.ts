@@ -1,103 +1,103 @@
-import { concurrencyLimit, constantBackoff, pipeline, retry, timeout } from "@headgate/core";
-import { EventRecorder, TestClock } from "@headgate/core/testing";
+// The caller's own deadline: `ExecuteOptions.deadline`, a time on the pipeline's clock.
+import {
+  circuitBreaker,
+  concurrencyLimit,
+  consecutiveFailures,
+  constantBackoff,
+  explain,
+  pipeline,
+  retry,
+  timeout,
+  TimeoutError,
+} from "@headgate/core";
+import { TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
-import { HandClock } from "./support/hand-clock.ts";
 import { heldTimers } from "./support/leftovers.ts";
-import { failingTimes, manualOperation, rejectionOf, watch } from "./support/operations.ts";
+import { manualOperation, rejectionOf, watch } from "./support/operations.ts";
 
-const failure = new Error("down");
-
-describe("the caller's deadline", () => {
-  it("ends the call when it comes, wherever the call is", async () => {
+describe("a caller's deadline", () => {
+  it("ends the call with a TimeoutError of its own scope, and counts as ignored", async () => {
     const clock = new TestClock(1000);
-    const events = new EventRecorder();
-    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 5, clock });
-    const backoff = constantBackoff({ delayMs: 100 });
-    const guarded = pipeline({ name: "late", clock, observer: events.observer }, retry({ backoff, clock }), limit);
-    const { operation, run } = manualOperation();
-    const { signal } = new AbortController();
-    const [running, queued] = [1050, 1060].map((deadline) => watch(guarded.execute(operation, { deadline, signal })));
+    const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), clock });
+    const { operation, runs } = manualOperation();
+    const call = watch(pipeline({ name: "orders", clock }, breaker).execute(operation, { deadline: 1050 }));
     await clock.advance(49);
-    expect(running?.state).toBe("pending");
+    expect(call.state).toBe("pending");
     await clock.advance(1);
-    expect(running?.error).toMatchObject({
-      code: "ERR_TIMEOUT",
-      scope: "deadline",
-      timeoutMs: 50,
-      pipeline: "late",
-      message: "The caller's deadline has passed; it left 50 ms",
-    });
-    expect(run(0).context.signal.reason).toBe(running?.error);
-    expect(queued?.state).toBe("pending");
-    await clock.advance(10);
-    expect(queued?.error).toMatchObject({ scope: "deadline", timeoutMs: 60 });
-    expect(limit).toMatchObject({ inUse: 1, abandoned: 1, queued: 0 });
-    expect(events.of("pipeline.settled").map(({ outcome }) => outcome)).toEqual(["ignored", "ignored"]);
+    expect(call.error).toBeInstanceOf(TimeoutError);
+    expect(call.error).toMatchObject({ scope: "deadline", timeoutMs: 50, pipeline: "orders" });
+    expect(explain(call.error)?.outcome).toBe("ignored");
+    expect(breaker.state).toBe("closed");
+    expect(runs[0]?.context.signal.reason).toBe(call.error);
+    runs[0]?.resolve("late");
     expect(await heldTimers(clock)).toBe(0);
   });
 
-  it("refuses a call at once that comes when it has passed", async () => {
+  it("refuses a call whose deadline has passed, without running the operation", async () => {
     const clock = new TestClock(1000);
-    const guarded = pipeline({ name: "late", clock }, retry({ clock }));
-    const error = await rejectionOf(guarded.execute(() => expect.unreachable(), { deadline: 1000 }));
+    const { operation, runs } = manualOperation();
+    const error = await rejectionOf(pipeline({ name: "late", clock }).execute(operation, { deadline: 1000 }));
     expect(error).toMatchObject({ code: "ERR_TIMEOUT", scope: "deadline", timeoutMs: 0 });
+    expect(runs).toHaveLength(0);
+  });
+
+  it("ends a call that waits for a permit, and takes it from the queue", async () => {
+    const clock = new TestClock();
+    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 1, clock });
+    const guarded = pipeline({ name: "queue", clock }, limit);
+    const { operation, runs } = manualOperation();
+    const running = watch(guarded.execute(operation));
+    const waiting = watch(guarded.execute(operation, { deadline: 20 }));
+    await clock.advance(20);
+    expect(waiting.error).toMatchObject({ scope: "deadline" });
+    expect(limit.queued).toBe(0);
+    runs[0]?.resolve("done");
+    await clock.settle();
+    expect(running.state).toBe("fulfilled");
     expect(await heldTimers(clock)).toBe(0);
   });
 
-  it("leaves no timer when the call is done before it, nor one for a deadline that never comes", async () => {
+  it("keeps a retry from waiting past it, and the last error comes through", async () => {
     const clock = new TestClock();
-    const guarded = pipeline({ name: "early", clock });
-    const { operation, run } = manualOperation();
-    const call = watch(guarded.execute(operation, { deadline: 100 }));
-    const endless = watch(guarded.execute(manualOperation().operation, { deadline: Number.POSITIVE_INFINITY }));
-    expect(clock.pending).toBe(1);
-    run(0).resolve("done");
-    await clock.settle();
-    expect([call.value, endless.state, await heldTimers(clock)]).toEqual(["done", "pending", 0]);
-  });
-
-  it("is told to the operation together with those of the timeouts, the nearest of them", async () => {
-    const clock = new TestClock(1000);
-    const guarded = pipeline({ name: "told", clock }, timeout({ timeoutMs: 30, clock }));
-    const seen: number[][] = [];
-    const look = (context: { deadline: number; remainingMs: number }) => {
-      seen.push([context.deadline, context.remainingMs]);
-    };
-    await guarded.execute(look, { deadline: 1010 });
-    await guarded.execute(look, { deadline: 1050 });
-    await guarded.execute(look);
-    await pipeline({ name: "none", clock }).execute(look);
-    const never = Number.POSITIVE_INFINITY;
-    expect(seen).toEqual([
-      [1010, 10],
-      [1030, 30],
-      [1030, 30],
-      [never, never],
-    ]);
-  });
-
-  it("is kept by a pipeline inside that is given it", async () => {
-    const clock = new TestClock();
-    const inner = pipeline({ name: "inner", clock }, retry({ backoff: constantBackoff({ delayMs: 50 }), clock }));
-    const outer = pipeline({ name: "outer", clock }, timeout({ timeoutMs: 40, clock }));
-    const operation = failingTimes(9, failure);
-    // The back-off would pass the outer deadline: the inner retry does not wait for that.
-    const call = watch(outer.execute(({ deadline, signal }) => inner.execute(operation, { deadline, signal })));
-    await clock.settle();
-    expect([call.error, operation.runs, clock.now()]).toEqual([failure, 1, 0]);
+    const failure = new Error("reset");
+    const tried = pipeline({ name: "tried", clock }, retry({ backoff: constantBackoff({ delayMs: 100 }), clock }));
+    expect(await rejectionOf(tried.execute(() => Promise.reject(failure), { deadline: 50 }))).toBe(failure);
     expect(await heldTimers(clock)).toBe(0);
   });
 
-  it.each(["result", "abort"])("gives way to the caller's %s in the same tick", async (winner) => {
-    const clock = new HandClock();
+  it("is told to the operation together with the timeouts, whichever is nearest", async () => {
+    const clock = new TestClock(10);
+    const guarded = pipeline({ name: "nearest", clock }, timeout({ timeoutMs: 100, clock }));
+    const told = (deadline?: number) =>
+      guarded.execute((context) => [context.deadline, context.remainingMs], deadline === undefined ? {} : { deadline });
+    expect(await told()).toEqual([110, 100]);
+    expect(await told(60)).toEqual([60, 50]);
+    expect(await told(500)).toEqual([110, 100]);
+    expect(await pipeline({ name: "none", clock }).execute(({ deadline }) => deadline)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("passes from an outer operation to an inner pipeline", async () => {
+    const clock = new TestClock();
+    const outer = pipeline({ name: "outer", clock }, timeout({ timeoutMs: 30, clock }));
+    const inner = pipeline({ name: "inner", clock });
+    const call = watch(
+      outer.execute(({ deadline, signal }) => inner.execute(() => new Promise(() => {}), { deadline, signal })),
+    );
+    await clock.advance(30);
+    expect(call.error).toMatchObject({ code: "ERR_TIMEOUT", timeoutMs: 30 });
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("loses to the caller's abort and to a result in the same tick", async () => {
+    const clock = new TestClock();
+    const guarded = pipeline({ name: "tie", clock });
     const controller = new AbortController();
-    const { operation, run } = manualOperation();
-    const ended = pipeline({ name: "race", clock })
-      .execute(operation, { deadline: 10, signal: controller.signal })
-      .catch((error: unknown) => error);
-    if (winner === "result") run(0).resolve("result");
-    clock.fire(10);
-    if (winner === "abort") controller.abort("abort");
-    expect(await ended).toBe(winner);
+    const reason = new Error("left");
+    void clock.sleep(20).then(() => controller.abort(reason));
+    const aborted = watch(guarded.execute(() => new Promise(() => {}), { deadline: 20, signal: controller.signal }));
+    const completed = watch(guarded.execute(() => clock.sleep(20).then(() => "done"), { deadline: 20 }));
+    await clock.advance(20);
+    expect(aborted.error).toBe(reason);
+    expect(completed.value).toBe("done");
   });
 });
