@@ -29,8 +29,8 @@ export interface Policy {
   /** The feature's name, kebab-case: `"circuit-breaker"`. Errors, events and metrics carry it. */
   readonly kind: string;
   /**
-   * True for a policy that runs caller's code again on the way up (retry, hedge, fallback). Timers inside such a
-   * policy are not shared between calls, so that the code runs in its own asynchronous context.
+   * True for a policy that runs caller's code again on the way up (retry, hedge, fallback). A timeout inside such
+   * a policy wakes the call in its own asynchronous context.
    */
   readonly reruns?: boolean;
   /** What the policy does and with which settings, in a few words for people: `"2000 ms"`. The kind stands before it. */

@@ -3,10 +3,11 @@
 import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { TimeoutError, withoutStack } from "./errors.ts";
-import { HostTimers, TimeoutTimer, type Timers } from "./host-timers.ts";
+import { TimeoutTimer, type Timers } from "./host-timers.ts";
 import { checkNumber } from "./options.ts";
 import type { Policy } from "./policy.ts";
-import { sharedTimers } from "#timers";
+import { made, newPromise } from "./promise-parts.ts";
+import { sharedTimers, timersAreShared } from "#timers";
 
 export interface TimeoutOptions {
   /** How long everything inside may take, queueing and back-off included. Above 0, at most 2^31 - 1. @default 30000 */
@@ -24,47 +25,58 @@ class TimeoutPolicy implements Policy {
   readonly kind = "timeout";
   readonly cuts = true;
   readonly timeoutMs: number;
-  private readonly shared: Timers<TimeoutTimer>;
-  private readonly own: Timers<TimeoutTimer>;
+  private readonly timers: Timers<TimeoutTimer>;
 
   constructor(timeoutMs: number, clock: Clock) {
     this.timeoutMs = timeoutMs;
-    const expire = (timer: TimeoutTimer) => this.expire(timer);
-    this.shared = sharedTimers(clock, timeoutMs, expire);
-    this.own = new HostTimers(clock, timeoutMs, expire);
+    this.timers = sharedTimers(clock, timeoutMs, expire);
   }
 
   enter(call: Call, at: number): "pass" {
-    const timer = new TimeoutTimer(call, at);
-    this.timersAt(call, at).start(timer);
+    const timer = new TimeoutTimer(call, at, this.timeoutMs);
+    if (timersAreShared && at > call.pipeline.firstRerun) keepContext(timer);
+    this.timers.start(timer);
     call.timer = timer;
     return "pass";
   }
 
-  leave(call: Call, at: number): "pass" {
+  leave(call: Call): "pass" {
     const timer = call.timer as TimeoutTimer;
     timer.call = null;
-    this.timersAt(call, at).stop(timer);
+    this.timers.stop(timer);
     call.timer = timer.outer;
     return "pass";
   }
 
-  private timersAt(call: Call, at: number): Timers<TimeoutTimer> {
-    return at > call.pipeline.firstRerun ? this.own : this.shared;
+  describe(): string {
+    return `${this.timeoutMs} ms`;
   }
+}
 
-  private expire(timer: TimeoutTimer): void {
-    // One microtask later: a result that is already there wins, and so does an abort by the caller in this tick.
-    void Promise.resolve().then(() => {
-      const { call, at } = timer;
-      if (call === null) return;
-      const scope = at > call.pipeline.firstRerun ? "attempt" : "total";
-      const error = withoutStack(() => new TimeoutError(this.timeoutMs, scope));
-      error.pipeline = call.pipeline.name;
-      call.emit?.({ type: "timeout.fired", pipeline: call.pipeline.name, scope, timeoutMs: this.timeoutMs });
-      call.cut(at, "dropped", error);
-    });
-  }
+/**
+ * A timer that calls share fires in the asynchronous context of the call that armed it. Inside a policy that runs code
+ * again the call must go on in its own, which is that of a reaction that it has made itself.
+ */
+function keepContext(timer: TimeoutTimer): void {
+  const woken = newPromise();
+  timer.wake = made.resolve;
+  void woken.then(() => end(timer));
+}
+
+/** One microtask later: a result that is already there wins, and so does an abort by the caller in this tick. */
+function expire(timer: TimeoutTimer): void {
+  if (timer.wake !== null) timer.wake();
+  else void Promise.resolve().then(() => end(timer));
+}
+
+function end({ call, at, timeoutMs }: TimeoutTimer): void {
+  if (call === null) return;
+  const { name, firstRerun } = call.pipeline;
+  const scope = at > firstRerun ? "attempt" : "total";
+  const error = withoutStack(() => new TimeoutError(timeoutMs, scope));
+  error.pipeline = name;
+  call.emit?.({ type: "timeout.fired", pipeline: name, scope, timeoutMs });
+  call.cut(at, "dropped", error);
 }
 
 /**
