@@ -1,0 +1,17 @@
+export { batch } from "./batch.ts";
+export type { BatchOptions } from "./batch.ts";
+export type { ByteChunk } from "./byte-chunk.ts";
+export { ByteLimitError, limitBytes } from "./limit-bytes.ts";
+export type { LimitBytesOptions } from "./limit-bytes.ts";
+export { mapConcurrent } from "./map-concurrent.ts";
+export type { MapConcurrentOptions, MapContext } from "./map-concurrent.ts";
+export { merge } from "./merge.ts";
+export type { MergeOptions } from "./merge.ts";
+export { minRate, MinRateError } from "./min-rate.ts";
+export type { MinRateOptions } from "./min-rate.ts";
+export type { StreamOptions } from "./running.ts";
+export type { Source } from "./source.ts";
+export { toReadableStream } from "./to-readable-stream.ts";
+export type { ToReadableStreamOptions } from "./to-readable-stream.ts";
+export { StreamTimeoutError, withTimeouts } from "./with-timeouts.ts";
+export type { WithTimeoutsOptions } from "./with-timeouts.ts";
