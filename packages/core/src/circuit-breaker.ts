@@ -1,148 +1,84 @@
-// Stops calling a dependency that fails, and finds out with a few probes when it has recovered. Every change of state
-// starts a generation: a result of an older one is dropped. Transitions are decided from the clock when a call comes,
-// never by a timer, because on Workers a timer dies with the request that started it.
-import type { Call } from "./call.ts";
+// Stops calling a dependency that fails or hangs, and finds out with a few probes when it has recovered. The policy
+// itself, with its state, stands in `circuit-breaker-policy.ts`.
+import { CircuitBreakerPolicy } from "./circuit-breaker-policy.ts";
+import type { CircuitMode, CircuitSnapshot, CircuitState } from "./circuit-breaker-snapshot.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
-import { CircuitOpenError, withoutStack } from "./errors.ts";
 import { checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
 import type { Policy } from "./policy.ts";
+import { type Random, systemRandom } from "./random.ts";
 import { consecutiveFailures, type Trip } from "./trip.ts";
 
-export type CircuitState = "closed" | "open" | "half-open";
+export type { CircuitMode, CircuitSnapshot, CircuitState } from "./circuit-breaker-snapshot.ts";
 
 export interface CircuitBreakerOptions {
   /** Stands in the error, in events and in metrics. @default "default" */
   readonly name?: string;
-  /** When the circuit opens: `consecutiveFailures()` or `countWindow()`. @default consecutiveFailures() */
+  /** When the circuit opens: `consecutiveFailures()`, `countWindow()` or `timeWindow()`. @default consecutiveFailures() */
   readonly trip?: Trip;
-  /** How long the circuit stays open before it lets a probe through. Above 0. @default 30000 */
+  /** How long the circuit stays open at first before it lets a probe through. Above 0. @default 30000 */
   readonly openMs?: number;
-  /** Probes at a time while half-open, and successes needed to close. An integer of at least 1. @default 1 */
+  /** The open time grows by this factor each time a probe fails. At least 1. @default 2 */
+  readonly openFactor?: number;
+  /** No open time is longer, whatever the dependency asks for. At least `openMs`. @default 300000, or `openMs` if more */
+  readonly maxOpenMs?: number;
+  /** Open times after the first are shortened at random by up to this share. From 0 to 1. @default 0.2 */
+  readonly openJitter?: number;
+  /** After so long closed the next open time is `openMs` again. At least 0. @default `maxOpenMs` */
+  readonly healthyMs?: number;
+  /** Most probes at a time while half-open, reached in steps: 1, 2, 4, … An integer of at least 1. @default 1 */
   readonly halfOpenPermits?: number;
-  /** A probe that has not come back after this long counts as failed. Above 0. @default `openMs` */
+  /**
+   * A probe that has not come back after this long has failed. Above 0; a longer one than the trip's `slowMs` is
+   * shortened to it. @default the trip's `slowMs`, or else `openMs`
+   */
   readonly probeLeaseMs?: number;
   /** @default systemClock */
   readonly clock?: Clock;
+  /** Where the jitter comes from. @default systemRandom */
+  readonly random?: Random;
 }
 
 export type CircuitBreaker = Policy & {
   readonly kind: "circuit-breaker";
   readonly name: string;
-  /** The state a call would find now. */
+  /**
+   * The state as calls have found it so far, an open circuit's time counted: `open` while forced open, `closed` while
+   * forced closed or disabled. Reading it changes nothing.
+   */
   readonly state: CircuitState;
+  /** Who decides. @default "normal" */
+  readonly mode: CircuitMode;
+  /** Calls refused so far. */
+  readonly rejected: number;
+  /** Calls let through in the mode `metrics-only` that would have been refused. */
+  readonly spared: number;
+  /** How often the circuit has opened so far, a failed probe included. */
+  readonly opened: number;
+  /** How often it has closed. */
+  readonly closed: number;
+  /** How often it has gone half-open. */
+  readonly halfOpened: number;
+  /** The share of failures that the trip looks at, 0 without calls; undefined with a trip that has none. */
+  readonly failureRatio: number | undefined;
+  /** The share of slow calls, likewise; undefined when durations are not measured. */
+  readonly slowRatio: number | undefined;
+  /**
+   * Sets who decides. The state beneath stays: a circuit that was open goes on being open when it is released, for as
+   * long as its time says. Calls that are under way count no more.
+   *
+   * @throws {InvalidOptionError} for anything but a mode.
+   */
+  setMode(mode: CircuitMode): void;
+  /** The state as JSON-safe data, for `restore`. */
+  snapshot(): CircuitSnapshot;
+  /**
+   * Takes over mode and state of a snapshot. Its open time goes on from what remained, at most `maxOpenMs`; calls that
+   * are under way count no more.
+   *
+   * @throws {InvalidOptionError} for anything but a snapshot; the breaker is left as it was.
+   */
+  restore(snapshot: CircuitSnapshot): void;
 };
-
-class CircuitBreakerPolicy implements Policy {
-  readonly kind = "circuit-breaker";
-  readonly name: string;
-  private readonly trip: Trip;
-  private readonly openMs: number;
-  private readonly halfOpenPermits: number;
-  private readonly probeLeaseMs: number;
-  private readonly clock: Clock;
-
-  private lastState: CircuitState = "closed";
-  private generation = 0;
-  private openUntilMs = 0;
-  private cause: unknown = undefined;
-  /** When each probe under way was let through, by its call. */
-  private readonly probes = new Map<Call, number>();
-  private probeSuccesses = 0;
-
-  constructor(options: Required<CircuitBreakerOptions>) {
-    this.name = options.name;
-    this.trip = options.trip;
-    this.openMs = options.openMs;
-    this.halfOpenPermits = options.halfOpenPermits;
-    this.probeLeaseMs = options.probeLeaseMs;
-    this.clock = options.clock;
-  }
-
-  get state(): CircuitState {
-    return this.lastState === "open" && this.clock.now() >= this.openUntilMs ? "half-open" : this.lastState;
-  }
-
-  enter(call: Call, at: number): "pass" | "end" {
-    if (this.lastState !== "closed" && !this.admitProbe(call)) return this.refuse(call);
-    call.keep(at, this.generation);
-    return "pass";
-  }
-
-  leave(call: Call, at: number): "pass" {
-    if (call.recall(at) !== this.generation) return "pass";
-    const { outcome } = call;
-    if (this.lastState === "closed") {
-      if (outcome !== "ignored" && this.trip.record(outcome !== "success")) this.open(call);
-      return "pass";
-    }
-    this.probes.delete(call);
-    if (outcome === "success") {
-      this.probeSuccesses++;
-      if (this.probeSuccesses >= this.halfOpenPermits) this.close(call);
-    } else if (outcome !== "ignored") this.open(call);
-    return "pass";
-  }
-
-  /** Not closed: whether this call may go on as a probe. */
-  private admitProbe(call: Call): boolean {
-    const nowMs = this.clock.now();
-    if (this.lastState === "open") {
-      if (nowMs < this.openUntilMs) return false;
-      this.change("half-open");
-      call.emit?.({ type: "circuit-breaker.half-opened", pipeline: call.pipeline.name, name: this.name });
-    }
-    for (const startedMs of this.probes.values()) {
-      if (nowMs - startedMs < this.probeLeaseMs) continue;
-      // The probe never came back: it hangs, or its request was killed. Either way it did not succeed.
-      this.open(call);
-      return false;
-    }
-    if (this.probes.size + this.probeSuccesses >= this.halfOpenPermits) return false;
-    this.probes.set(call, nowMs);
-    return true;
-  }
-
-  private refuse(call: Call): "end" {
-    const retryAfterMs = this.retryAfterMs();
-    call.emit?.({ type: "circuit-breaker.rejected", pipeline: call.pipeline.name, name: this.name, retryAfterMs });
-    return call.refuse(withoutStack(() => new CircuitOpenError(this.name, retryAfterMs, this.cause)));
-  }
-
-  /** Until the circuit is half-open, or until the lease of the oldest probe ends. */
-  private retryAfterMs(): number {
-    const [oldestMs = 0] = this.probes.values();
-    const untilMs = this.lastState === "open" ? this.openUntilMs : oldestMs + this.probeLeaseMs;
-    return Math.max(0, untilMs - this.clock.now());
-  }
-
-  private open(call: Call): void {
-    // An expired lease opens the circuit from `enter`, where the call carries no failure of its own.
-    if (call.outcome !== "success") this.cause = call.result;
-    this.change("open");
-    this.openUntilMs = this.clock.now() + this.openMs;
-    call.emit?.({
-      type: "circuit-breaker.opened",
-      pipeline: call.pipeline.name,
-      name: this.name,
-      openMs: this.openMs,
-      cause: this.cause,
-    });
-  }
-
-  private close(call: Call): void {
-    this.change("closed");
-    this.cause = undefined;
-    call.emit?.({ type: "circuit-breaker.closed", pipeline: call.pipeline.name, name: this.name });
-  }
-
-  private change(state: CircuitState): void {
-    this.lastState = state;
-    this.generation++;
-    this.probes.clear();
-    this.probeSuccesses = 0;
-    this.trip.reset();
-  }
-}
 
 /**
  * Refuses calls with a `CircuitOpenError` while a dependency fails. `failure` and `dropped` outcomes count, `ignored`
@@ -155,15 +91,40 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
     name = "default",
     trip = consecutiveFailures(),
     openMs = 30_000,
+    openFactor = 2,
+    maxOpenMs = Math.max(300_000, openMs),
+    openJitter = 0.2,
+    healthyMs = maxOpenMs,
     halfOpenPermits = 1,
-    probeLeaseMs = openMs,
     clock = systemClock,
+    random = systemRandom,
   } = options;
   checkName("circuitBreaker.name", name);
-  if (typeof trip?.record !== "function")
+  if (typeof trip?.record !== "function" || typeof trip.reset !== "function")
     rejectOption("circuitBreaker.trip", "a trip such as consecutiveFailures()", trip);
+  const { slowMs } = trip;
+  const { probeLeaseMs = slowMs ?? openMs } = options;
   checkNumber("circuitBreaker.openMs", openMs, 0, maxDelayMs, true);
+  checkNumber("circuitBreaker.openFactor", openFactor, 1, 1000);
+  checkNumber("circuitBreaker.maxOpenMs", maxOpenMs, openMs, maxDelayMs);
+  checkNumber("circuitBreaker.openJitter", openJitter, 0, 1);
+  checkNumber("circuitBreaker.healthyMs", healthyMs, 0, maxDelayMs);
   checkInteger("circuitBreaker.halfOpenPermits", halfOpenPermits, 1);
   checkNumber("circuitBreaker.probeLeaseMs", probeLeaseMs, 0, maxDelayMs, true);
-  return new CircuitBreakerPolicy({ name, trip, openMs, halfOpenPermits, probeLeaseMs, clock });
+  if (typeof clock?.now !== "function") rejectOption("circuitBreaker.clock", "a clock", clock);
+  if (typeof random?.next !== "function") rejectOption("circuitBreaker.random", "a source of chance", random);
+  if (slowMs !== undefined) {
+    checkNumber("circuitBreaker.trip.slowMs", slowMs, 0, maxDelayMs, true);
+    if (typeof trip.failSlow !== "function")
+      rejectOption("circuitBreaker.trip", "able to `failSlow`, having `slowMs`", trip);
+  }
+  return new CircuitBreakerPolicy({
+    name,
+    trip,
+    openTime: { openMs, openFactor, maxOpenMs, openJitter, healthyMs },
+    halfOpenPermits,
+    probeLeaseMs: Math.min(probeLeaseMs, slowMs ?? Number.POSITIVE_INFINITY),
+    clock,
+    random,
+  });
 }

@@ -9,7 +9,13 @@ export type {
 export type { OperationContext } from "./attempt.ts";
 export type { Call, ExecuteOptions, Judgement, Operation } from "./call.ts";
 export { circuitBreaker } from "./circuit-breaker.ts";
-export type { CircuitBreaker, CircuitBreakerOptions, CircuitState } from "./circuit-breaker.ts";
+export type {
+  CircuitBreaker,
+  CircuitBreakerOptions,
+  CircuitMode,
+  CircuitSnapshot,
+  CircuitState,
+} from "./circuit-breaker.ts";
 export { systemClock } from "./clock.ts";
 export type { Clock, ClockTimer } from "./clock.ts";
 export { concurrencyLimit } from "./concurrency-limit.ts";
@@ -40,5 +46,10 @@ export { retry } from "./retry.ts";
 export type { FailedAttempt, Retry, RetryBudget, RetryOptions } from "./retry.ts";
 export { timeout } from "./timeout.ts";
 export type { Timeout, TimeoutOptions } from "./timeout.ts";
-export { consecutiveFailures, countWindow } from "./trip.ts";
-export type { ConsecutiveFailuresOptions, CountWindowOptions, Trip } from "./trip.ts";
+export { countWindow } from "./trip-count-window.ts";
+export type { CountWindowOptions } from "./trip-count-window.ts";
+export type { RatioOptions } from "./trip-thresholds.ts";
+export { timeWindow } from "./trip-time-window.ts";
+export type { TimeWindowOptions } from "./trip-time-window.ts";
+export { consecutiveFailures } from "./trip.ts";
+export type { ConsecutiveFailuresOptions, Trip, TripCounts, TripResult } from "./trip.ts";

@@ -1,12 +1,44 @@
-// When a circuit breaker opens: small state machines over the results of calls, without a clock.
-import { checkInteger, checkNumber, rejectOption } from "./options.ts";
+// When a circuit breaker opens: the contract, and failures in a row. The windows stand in files of their own.
+import { checkInteger } from "./options.ts";
+
+/**
+ * What a trip is told of a call.
+ *
+ * - `success`: it came back in time.
+ * - `failure`: it failed, or our own timeout ended it, or nobody answered.
+ * - `overload`: the dependency answered that it has too much to do (429, 503). It is alive.
+ * - `slow`: it has run for `slowMs` by now. Told the moment that is noticed, whether or not the call has ended; if it
+ *   fails later, `failSlow` follows.
+ */
+export type TripResult = "success" | "failure" | "overload" | "slow";
+
+/** What a trip looks at now. */
+export interface TripCounts {
+  readonly calls: number;
+  /** Those that failed, overload included. */
+  readonly failures: number;
+  /** Those that took `slowMs` or longer. */
+  readonly slow: number;
+}
 
 /** Decides from the results of calls when a circuit opens. Belongs to one breaker. */
 export interface Trip {
-  /** Takes a result in; true when the circuit is to open. */
-  record(failed: boolean): boolean;
+  /** A call is slow when it has run for so many milliseconds. Without it nothing is measured, and nothing is `slow`. */
+  readonly slowMs?: number | undefined;
+  /** Whether `record` needs the time. A breaker reads its clock for each call only when this or `slowMs` asks for it. */
+  readonly timed?: boolean;
+  /** The number of the last sample, by which `failSlow` finds it. Only with `slowMs`. */
+  readonly lastSample?: number;
+  /** Takes a result in; true when the circuit is to open. `nowMs` never goes back between two calls of a steady clock. */
+  record(result: TripResult, nowMs: number): boolean;
+  /** The call that was recorded as `slow` under this number has failed since; true when the circuit is to open. */
+  failSlow?(sample: number, nowMs: number): boolean;
+  /** For metrics. A trip without it has no ratios to show. */
+  counts?(nowMs: number): TripCounts;
   /** Forgets everything: the circuit has changed its state. */
   reset(): void;
+  /** In a few words for people: `"5 failures in a row"`. */
+  describe?(): string;
 }
 
 export interface ConsecutiveFailuresOptions {
@@ -14,73 +46,37 @@ export interface ConsecutiveFailuresOptions {
   readonly maxFailures?: number;
 }
 
-/** Opens after failures in a row; one success starts the count anew. */
+/**
+ * Opens after failures in a row; one success starts the count anew. An answer that means overload does neither: the
+ * dependency is alive, and how often it says so is a matter of shares, which the windows look at.
+ *
+ * @throws {InvalidOptionError} for options out of bounds.
+ */
 export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): Trip {
   const { maxFailures = 5 } = options;
   checkInteger("consecutiveFailures.maxFailures", maxFailures, 1);
-  let failures = 0;
-  return {
-    record(failed) {
-      failures = failed ? failures + 1 : 0;
-      return failures >= maxFailures;
-    },
-    reset() {
-      failures = 0;
-    },
-  };
+  return new ConsecutiveFailures(maxFailures);
 }
 
-export interface CountWindowOptions {
-  /** How many of the last calls are looked at. An integer from 1 to 1000000. @default 100 */
-  readonly calls?: number;
-  /** Opens when this share of them failed. Above 0, at most 1. @default 0.5 */
-  readonly failureRatio?: number;
-  /** Never opens on fewer calls. An integer from 1 to `calls`. @default 10, or `calls` if that is less */
-  readonly minCalls?: number;
-}
-
-/** Opens on the share of failures among the last calls. One bit a call; constant time. */
-export function countWindow(options: CountWindowOptions = {}): Trip {
-  const { calls = 100, failureRatio = 0.5, minCalls = Math.min(10, calls) } = options;
-  checkInteger("countWindow.calls", calls, 1, 1_000_000);
-  checkNumber("countWindow.failureRatio", failureRatio, 0, 1, true);
-  checkInteger("countWindow.minCalls", minCalls, 1);
-  if (minCalls > calls) rejectOption("countWindow.minCalls", `at most \`calls\` (${calls})`, minCalls);
-  return new CountWindow(calls, failureRatio, minCalls);
-}
-
-class CountWindow implements Trip {
-  private readonly calls: number;
-  private readonly failureRatio: number;
-  private readonly minCalls: number;
-  private readonly bits: Uint32Array;
-  private next = 0;
-  private count = 0;
+class ConsecutiveFailures implements Trip {
+  private readonly maxFailures: number;
   private failures = 0;
 
-  constructor(calls: number, failureRatio: number, minCalls: number) {
-    this.calls = calls;
-    this.failureRatio = failureRatio;
-    this.minCalls = minCalls;
-    this.bits = new Uint32Array((calls + 31) >>> 5);
+  constructor(maxFailures: number) {
+    this.maxFailures = maxFailures;
   }
 
-  record(failed: boolean): boolean {
-    const word = this.next >>> 5;
-    const mask = 1 << (this.next & 31);
-    const bits = this.bits[word] as number;
-    if (this.count < this.calls) this.count++;
-    else if (bits & mask) this.failures--;
-    if (failed) {
-      this.bits[word] = bits | mask;
-      this.failures++;
-    } else if (bits & mask) this.bits[word] = bits & ~mask;
-    this.next = this.next + 1 === this.calls ? 0 : this.next + 1;
-    return this.count >= this.minCalls && this.failures >= this.failureRatio * this.count;
+  record(result: TripResult): boolean {
+    if (result === "success") this.failures = 0;
+    else if (result === "failure") this.failures++;
+    return this.failures >= this.maxFailures;
   }
 
   reset(): void {
-    this.bits.fill(0);
-    this.next = this.count = this.failures = 0;
+    this.failures = 0;
+  }
+
+  describe(): string {
+    return `${this.maxFailures} failures in a row`;
   }
 }

@@ -74,7 +74,8 @@ function makeWorld(scenario: Scenario, log: string[]) {
   const clock = new TestClock();
   const { calls, backoffMs, attemptTimeoutMs } = scenario;
   const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 9, maxWaitMs: 1000, clock });
-  const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 2 }), openMs, clock });
+  const trip = consecutiveFailures({ maxFailures: 2 });
+  const breaker = circuitBreaker({ trip, openMs, openFactor: 1, openJitter: 0, clock });
   const policies = [
     timeout({ timeoutMs: deadlineMs, clock }),
     retry({ maxAttempts: 2, backoff: constantBackoff({ delayMs: backoffMs }), clock }),
