@@ -33,6 +33,18 @@ describe("a caller's deadline", () => {
     expect(await heldTimers(clock)).toBe(0);
   });
 
+  it("aborts a signal of the operation's own where the caller has given one too", async () => {
+    const clock = new TestClock();
+    const { signal } = new AbortController();
+    const { operation, run } = manualOperation();
+    const call = watch(pipeline({ name: "bare", clock }).execute(operation, { deadline: 10, signal }));
+    const endless = watch(pipeline({ name: "bare", clock }).execute(operation, { deadline: Number.POSITIVE_INFINITY }));
+    expect(clock.pending).toBe(1);
+    await clock.advance(10);
+    expect(run(0).context.signal.reason).toBe(call.error);
+    expect([signal.aborted, endless.state]).toEqual([false, "pending"]);
+  });
+
   it("refuses a call whose deadline has passed, without running the operation", async () => {
     const clock = new TestClock(1000);
     const { operation, runs } = manualOperation();
