@@ -40,6 +40,16 @@ export type { FailedCall, Fallback, FallbackHandler, FallbackOptions } from "./f
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";
 export type { EnterStep, LeaveStep, Outcome, Policy } from "./policy.ts";
+export { gcra, gcraWaitMs, takeGcra } from "./gcra.ts";
+export type { GcraState } from "./gcra.ts";
+export { rateLimit } from "./rate-limit.ts";
+export type { RateLimit, RateLimitOptions, RateLimitResult } from "./rate-limit.ts";
+export { RateLimitError } from "./rate-limit-error.ts";
+export type { RateLimitReason } from "./rate-limit-error.ts";
+export type { RateLimitAnswer, RateLimitBackend } from "./rate-limit-backend.ts";
+export type { RateAlgorithm, RateDecision, RateQuota } from "./rate-quota.ts";
+export { takeToken, tokenBucket, tokenWaitMs } from "./token-bucket.ts";
+export type { TokenBucketState } from "./token-bucket.ts";
 export { systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { retry } from "./retry.ts";

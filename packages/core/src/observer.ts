@@ -73,6 +73,31 @@ export type HeadgateEvent =
       /** The error or the failed value of the handler. */
       readonly handlerResult: unknown;
     }
+  | {
+      readonly type: "rate-limit.rejected";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly reason: "limit" | "queue" | "wait" | "weight" | "backend";
+      /** How long until the call goes through if nobody else comes; undefined when never, or when nobody knows. */
+      readonly retryAfterMs: number | undefined;
+    }
+  | {
+      /** A key had to make room before it had its whole burst again. */
+      readonly type: "rate-limit.forgotten";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly key: string;
+      /** How long until it would have had it. */
+      readonly resetMs: number;
+    }
+  | {
+      /** The backend failed, and `onBackendFailure` has decided. */
+      readonly type: "rate-limit.degraded";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly error: unknown;
+      readonly admitted: boolean;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */

@@ -40,6 +40,11 @@ export interface Policy {
   /** True for a policy that has nothing to do when a `success` comes up: `leave` is not asked then. */
   readonly failuresOnly?: boolean;
   /**
+   * True while something would be lost if the policy were forgotten and made anew: permits that are held, a circuit that is
+   * open, a limit that is used up. A registry keeps such a policy.
+   */
+  readonly busy?: boolean;
+  /**
    * On the way down; a policy without it lets every call through. `at` is the policy's place in this pipeline;
    * `call.keep(at, …)` and `call.recall(at)` are its memory for this call.
    */
