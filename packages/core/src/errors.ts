@@ -75,8 +75,11 @@ export class InvalidOptionError extends HeadgateError {
   }
 }
 
-/** Whose time was up: that of the whole call, of one attempt, or the caller's own (`ExecuteOptions.deadline`). */
-export type TimeoutScope = "total" | "attempt" | "deadline";
+/**
+ * Whose time was up: that of the whole call, of one attempt, the caller's own (`ExecuteOptions.deadline`), or that between
+ * two pieces of a stream (`idle`).
+ */
+export type TimeoutScope = "total" | "attempt" | "deadline" | "idle";
 
 /** A deadline has passed. `timeoutMs` is how long there was; 0 when the caller's deadline had passed before the call. */
 export class TimeoutError extends HeadgateError {
@@ -96,6 +99,7 @@ export class TimeoutError extends HeadgateError {
   override get message(): string {
     const ms = Math.round(this.timeoutMs * 1000) / 1000;
     if (this.scope === "deadline") return `The caller's deadline has passed; it left ${ms} ms`;
+    if (this.scope === "idle") return `Nothing came for ${ms} ms`;
     return `${this.scope === "total" ? "The call" : "The attempt"} took longer than ${ms} ms`;
   }
 }

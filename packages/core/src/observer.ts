@@ -98,6 +98,12 @@ export type HeadgateEvent =
       readonly error: unknown;
       readonly admitted: boolean;
     }
+  | {
+      /** A response's body ended with an error, after its headers had counted as the outcome of the call. */
+      readonly type: "resilient-fetch.body-failed";
+      readonly pipeline: string;
+      readonly error: unknown;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */

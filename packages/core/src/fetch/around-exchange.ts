@@ -1,0 +1,84 @@
+// A pipeline made ready for `fetch`: the same policies, with what they cannot know about requests put around them.
+import type { Call, Judgement } from "../call.ts";
+import { Pipeline } from "../pipeline.ts";
+import type { Policy } from "../policy.ts";
+import { exchangeOf } from "./exchange.ts";
+import type { Deadline } from "./guarded-body.ts";
+
+/** Policies that send the operation itself again. Others that run caller's code (a fallback) have code of their own. */
+const repeatingKinds: ReadonlySet<string> = new Set(["retry", "hedge"]);
+
+const isRepeating = (policy: Policy): boolean => repeatingKinds.has(policy.kind);
+
+/** Whether a policy may send a request more than once. */
+export function repeatsRequests({ policies }: Pipeline): boolean {
+  return policies.some((policy) => isRepeating(policy) && (policy as { maxAttempts?: number }).maxAttempts !== 1);
+}
+
+/** The policies, and with them their state, stay those of the pipeline that was given. */
+export function aroundExchange(given: Pipeline, judgement: Judgement<unknown>): Pipeline {
+  const { policies, firstRerun, name, clock, emit } = given;
+  return new Pipeline({ ...judgement, name, clock, observer: emit }, [
+    ...policies.slice(0, firstRerun),
+    deadlineMark,
+    ...policies.slice(firstRerun).map((policy) => (isRepeating(policy) ? onlyRepeatable(policy) : policy)),
+  ]);
+}
+
+/**
+ * Stands where the timeouts of the whole call are armed and those of an attempt are not yet. The former go on to count
+ * while the response's body is read.
+ */
+const deadlineMark: Policy = {
+  kind: "resilient-fetch",
+  enter(call) {
+    const exchange = exchangeOf(call.options);
+    if (exchange !== undefined) exchange.deadline = deadlineOf(call);
+    return "pass";
+  },
+};
+
+function deadlineOf(call: Call): Deadline | null {
+  const dueMs = call.nearestDeadline();
+  if (dueMs === Number.POSITIVE_INFINITY) return null;
+  for (let timer = call.timer; timer !== null; timer = timer.outer) {
+    if (timer.dueMs !== dueMs) continue;
+    const { timeoutMs } = call.pipeline.policies[timer.at] as { timeoutMs?: number };
+    if (timeoutMs !== undefined) return { dueMs, timeoutMs, scope: "total" };
+  }
+  return { dueMs, timeoutMs: call.remainingMs(), scope: "deadline" };
+}
+
+/**
+ * A retry or a hedge that lets requests be which must not, or cannot, be sent twice. To a retry an outcome that is not
+ * to be repeated is shown as `ignored`: it then does what it does for every outcome that says nothing.
+ */
+function onlyRepeatable(policy: Policy): Policy {
+  const { kind, reruns, cuts, failuresOnly, describe } = policy;
+  return {
+    kind,
+    ...(reruns !== undefined && { reruns }),
+    ...(cuts !== undefined && { cuts }),
+    ...(failuresOnly !== undefined && { failuresOnly }),
+    ...(describe && { describe: () => describe.call(policy) }),
+    ...(policy.enter && {
+      enter: (call, at) => (mayRepeat(call) ? (policy.enter?.(call, at) ?? "pass") : "pass"),
+    }),
+    ...(policy.leave && {
+      leave(call, at) {
+        const { outcome } = call;
+        if (policy.enter && !mayRepeat(call)) return "pass";
+        const again = outcome === "success" || exchangeOf(call.options)?.repeatable !== false;
+        if (!again) call.outcome = "ignored";
+        const step = policy.leave?.(call, at) ?? "pass";
+        if (!again) call.outcome = outcome;
+        return step;
+      },
+    }),
+    interrupt: (call, at) => policy.interrupt?.(call, at),
+  };
+}
+
+function mayRepeat(call: Call): boolean {
+  return exchangeOf(call.options)?.mayRepeat !== false;
+}

@@ -1,0 +1,156 @@
+// One call of `fetch` through the pipeline: its request, made ready to be sent more than once, and its attempts.
+import type { OperationContext } from "../attempt.ts";
+import type { ExecuteOptions } from "../call.ts";
+import type { Clock } from "../clock.ts";
+import type { HeadgateError } from "../errors.ts";
+import type { HeadgateEvent } from "../observer.ts";
+import { type BodyWatch, type Deadline, guardResponse } from "./guarded-body.ts";
+import { ReplayBody } from "./replay-body.ts";
+import type { CallInit, FetchFunction, ResilientFetchInit } from "./resilient-fetch.ts";
+
+/** What all calls of one `resilientFetch` share. */
+export interface ExchangeSettings {
+  readonly pipeline: string;
+  readonly clock: Clock;
+  readonly emit: ((event: HeadgateEvent) => void) | undefined;
+  readonly fetch: FetchFunction;
+  readonly idleTimeoutMs: number;
+  readonly maxReplayBytes: number;
+  readonly idempotentMethods: ReadonlySet<string>;
+  /** Whether the pipeline has a policy that sends requests again. */
+  readonly repeats: boolean;
+}
+
+/** How the exchange gets to the policies around it: as an option of the call, which runs inside a call keep too. */
+export interface ExchangeOptions extends ExecuteOptions<Response> {
+  readonly exchange: Exchange;
+}
+
+export function exchangeOf(options: ExecuteOptions<never>): Exchange | undefined {
+  return (options as Partial<ExchangeOptions>).exchange;
+}
+
+type Input = string | URL | Request;
+
+const isRequest = (input: Input): input is Request => typeof input !== "string" && !(input instanceof URL);
+const isStream = (body: unknown): body is ReadableStream<Uint8Array> =>
+  typeof (body as { getReader?: unknown } | null | undefined)?.getReader === "function";
+const isIterator = (body: unknown): boolean =>
+  typeof body === "object" && body !== null && Symbol.asyncIterator in body && !isStream(body);
+
+export class Exchange {
+  readonly options: ExchangeOptions;
+  /** Whether the caller allows that the request is sent more than once, and its body can be. */
+  readonly mayRepeat: boolean;
+  /** When the time of the call as a whole is up, its body included; null without such a time. */
+  deadline: Deadline | null = null;
+  private readonly settings: ExchangeSettings;
+  private readonly input: Input;
+  private readonly init: RequestInit;
+  private readonly replay: ReplayBody | null = null;
+
+  /** @throws {TypeError} for a request that cannot be made, before any policy hears of it. */
+  constructor(settings: ExchangeSettings, input: Input, { call, ...init }: ResilientFetchInit) {
+    this.settings = settings;
+    this.input = input;
+    this.init = init;
+    const request = isRequest(input) ? input : undefined;
+    const body: unknown = init.body ?? request?.body;
+    const idempotent = isIdempotent(settings, checkedRequest(input, init, body), call);
+    const isReplay = idempotent && settings.repeats && isStream(body);
+    if (isReplay) this.replay = new ReplayBody(body, settings.maxReplayBytes);
+    this.mayRepeat = idempotent && (isReplay || !(isStream(body) || isIterator(body)));
+    this.options = {
+      signal: (init.signal === undefined ? request?.signal : init.signal) ?? undefined,
+      deadline: call?.deadline,
+      priority: call?.priority,
+      key: call?.key,
+      weight: call?.weight,
+      exchange: this,
+    };
+  }
+
+  /** Whether the request can be sent again now. */
+  get repeatable(): boolean {
+    return this.mayRepeat && (this.replay === null || this.replay.repeatable);
+  }
+
+  /** Sends the request; resolves when the headers of the response are there. */
+  async attempt(context: OperationContext): Promise<Response> {
+    const aborter = new AbortController();
+    const { signal } = context;
+    const abort = () => aborter.abort(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      const response = await this.send(aborter.signal);
+      return guardResponse(response, () => this.watchFor(context, aborter));
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** The caller is given a response, and there will be no further attempt. */
+  answered(): void {
+    this.replay?.commit();
+  }
+
+  /** The caller is given an error. */
+  failed(error: unknown): void {
+    this.replay?.cancel(error);
+  }
+
+  private send(signal: AbortSignal): Promise<Response> {
+    const { settings, input, init, replay } = this;
+    if (replay !== null)
+      return settings.fetch(input, { ...init, signal, body: replay.open(), ...({ duplex: "half" } as RequestInit) });
+    return settings.fetch(input, { ...init, signal });
+  }
+
+  private watchFor(context: OperationContext, aborter: AbortController): BodyWatch {
+    const { pipeline, clock, idleTimeoutMs } = this.settings;
+    return {
+      pipeline,
+      clock,
+      idleTimeoutMs,
+      deadline: this.deadline,
+      signal: this.options.signal,
+      abort: (reason) => aborter.abort(reason),
+      release: context.hold(),
+      failed: (error) => this.tellFailed(error),
+    };
+  }
+
+  private tellFailed(error: unknown): void {
+    const { emit, pipeline } = this.settings;
+    if (emit === undefined) return;
+    const { deadline } = this;
+    if (
+      deadline?.scope === "total" &&
+      (error as (Partial<HeadgateError> & { scope?: unknown }) | null)?.scope === "total"
+    )
+      emit({ type: "timeout.fired", pipeline, scope: "total", timeoutMs: deadline.timeoutMs });
+    emit({ type: "resilient-fetch.body-failed", pipeline, error });
+  }
+}
+
+/**
+ * The request's method and headers as `fetch` will see them. What `fetch` would refuse is refused here already: a caller's
+ * mistake must not open a circuit, nor be tried again.
+ */
+function checkedRequest(input: Input, init: RequestInit, body: unknown): Request {
+  const from = isRequest(input) ? input : undefined;
+  const method = init.method ?? from?.method ?? "GET";
+  const bodyless = /^(?:GET|HEAD)$/i.test(method);
+  return new Request(from?.url ?? input, {
+    ...init,
+    method,
+    headers: init.headers ?? from?.headers ?? {},
+    // A body would be read. That there is one is enough for the methods that have none.
+    body: bodyless && body !== undefined && body !== null ? "" : null,
+    signal: null,
+  });
+}
+
+function isIdempotent(settings: ExchangeSettings, request: Request, call: CallInit | undefined): boolean {
+  return call?.idempotent ?? (settings.idempotentMethods.has(request.method) || request.headers.has("idempotency-key"));
+}

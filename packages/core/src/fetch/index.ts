@@ -1,0 +1,10 @@
+export { resilientFetch } from "./resilient-fetch.ts";
+export type {
+  CallInit,
+  FetchFunction,
+  FetchSettings,
+  ResilientFetch,
+  ResilientFetchInit,
+  ResilientFetchOptions,
+} from "./resilient-fetch.ts";
+export type { StandardFetchOptions } from "./standard-policies.ts";

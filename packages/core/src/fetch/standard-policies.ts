@@ -1,0 +1,70 @@
+// The pipeline that `resilientFetch` builds when it is given none, in the order that is right for a remote call.
+import { circuitBreaker } from "../circuit-breaker.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { concurrencyLimit } from "../concurrency-limit.ts";
+import type { Observer } from "../observer.ts";
+import { type Pipeline, pipeline } from "../pipeline.ts";
+import { type Random, systemRandom } from "../random.ts";
+import { retry } from "../retry.ts";
+import { timeout } from "../timeout.ts";
+
+export interface StandardFetchOptions {
+  /** Of the pipeline, its breaker and its limit, in errors, events and metrics. @default "fetch" */
+  readonly name?: string;
+  /** How long a call may take from `fetch` to the end of the response's body. Above 0, at most 2^31 - 1. @default 30000 */
+  readonly totalTimeoutMs?: number;
+  /** How long each attempt may take until the response's headers. Above 0. @default a third of `totalTimeoutMs` */
+  readonly headersTimeoutMs?: number;
+  /** Requests in all, the first included. An integer of at least 1. @default 3 */
+  readonly maxAttempts?: number;
+  /** Requests under way at once, until the end of the response's body. An integer of at least 1. @default 100 */
+  readonly maxConcurrent?: number;
+  /** Requests that may wait for a place. An integer of at least 0. @default 100 */
+  readonly maxQueue?: number;
+  /** How long the circuit stays open before it lets a probe through. Above 0. @default 30000 */
+  readonly openMs?: number;
+  /** Is told what happens. @default none */
+  readonly observer?: Observer | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock;
+  /** @default systemRandom */
+  readonly random?: Random;
+}
+
+/** The names of the options above, as long as the compiler finds none missing: they mean nothing beside a pipeline. */
+export const standardOptions: Readonly<Record<keyof StandardFetchOptions, true>> = {
+  name: true,
+  totalTimeoutMs: true,
+  headersTimeoutMs: true,
+  maxAttempts: true,
+  maxConcurrent: true,
+  maxQueue: true,
+  openMs: true,
+  observer: true,
+  clock: true,
+  random: true,
+};
+
+/** Total timeout > retry > circuit breaker > concurrency limit > attempt timeout. */
+export function standardPolicies(options: StandardFetchOptions): Pipeline {
+  const {
+    name = "fetch",
+    totalTimeoutMs = 30_000,
+    headersTimeoutMs = totalTimeoutMs / 3,
+    maxAttempts = 3,
+    maxConcurrent = 100,
+    maxQueue = 100,
+    openMs = 30_000,
+    observer,
+    clock = systemClock,
+    random = systemRandom,
+  } = options;
+  return pipeline(
+    { name, clock, observer },
+    timeout({ timeoutMs: totalTimeoutMs, clock }),
+    retry({ maxAttempts, clock, random }),
+    circuitBreaker({ name, openMs, clock }),
+    concurrencyLimit({ name, maxConcurrent, maxQueue, clock }),
+    timeout({ timeoutMs: headersTimeoutMs, clock }),
+  );
+}
