@@ -89,6 +89,7 @@ export class Call {
     this.pipeline = pipeline;
     this.operation = operation;
     this.options = options;
+    pipeline.inFlight++;
   }
 
   /** Whether something can end this call before its operation does: then an attempt's signal is its own. */

@@ -177,6 +177,7 @@ function rest(call: Call): void {
 
 export function settle(call: Call): void {
   call.phase = "done";
+  call.pipeline.inFlight--;
   call.link?.remove();
   call.deadlineTimer?.cancel();
   if (call.threw) account(call);

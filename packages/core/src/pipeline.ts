@@ -46,6 +46,8 @@ export class Pipeline {
   readonly judgement: Judgement<unknown>;
   /** Tells the observer; undefined without one. */
   readonly emit: ((event: HeadgateEvent) => void) | undefined;
+  /** Calls that are not settled yet. On Workers a call whose request was killed never is. */
+  inFlight = 0;
   /** For each place, what is inside it as a pipeline, once that was asked for. */
   private readonly insides: (Pipeline | undefined)[] = [];
 
