@@ -7,12 +7,11 @@ import {
   pipeline,
   timeout,
 } from "@headgate/core";
-import type { CircuitBreakerOptions } from "@headgate/core";
+import type { CircuitBreakerOptions, Trip } from "@headgate/core";
 import { EventRecorder, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { heldTimers } from "../test/support/leftovers.ts";
 import { manualOperation, rejectionOf, watch } from "../test/support/operations.ts";
-import { itRefuses } from "../test/support/options.ts";
 
 const failure = new Error("down");
 const fail = () => Promise.reject(failure);
@@ -250,6 +249,20 @@ describe("circuitBreaker while half-open", () => {
     expect(breaker.state).toBe("open");
   });
 
+  it("drops a failure from before it opened, although it is half-open by now", async () => {
+    const { clock, breaker, open, start } = setUp();
+    const old = start();
+    await open();
+    await clock.advance(100);
+    const probe = start();
+    old.run(0).reject(failure);
+    await clock.settle();
+    expect(breaker.state).toBe("half-open");
+    probe.run(0).resolve("up");
+    await clock.settle();
+    expect(breaker.state).toBe("closed");
+  });
+
   it("opens on one failure among several probes, and drops the others' results", async () => {
     const { clock, breaker, guarded, open, start } = setUp({ halfOpenPermits: 4 });
     await open();
@@ -283,23 +296,32 @@ describe("circuitBreaker", () => {
     ]);
   });
 
-  itRefuses(
-    [() => circuitBreaker({ name: "" }), '`circuitBreaker.name` must be a string that is not empty, got ""'],
-    [
-      () => circuitBreaker({ trip: 5 as never }),
-      "`circuitBreaker.trip` must be a trip such as consecutiveFailures(), got 5",
-    ],
-    [
-      () => circuitBreaker({ openMs: 0 }),
-      "`circuitBreaker.openMs` must be a number above 0 and at most 2147483647, got 0",
-    ],
-    [
-      () => circuitBreaker({ halfOpenPermits: 0 }),
-      "`circuitBreaker.halfOpenPermits` must be an integer of at least 1, got 0",
-    ],
-    [
-      () => circuitBreaker({ probeLeaseMs: Number.NaN }),
-      "`circuitBreaker.probeLeaseMs` must be a number above 0 and at most 2147483647, got NaN",
-    ],
-  );
+  it("counts what it does", async () => {
+    const { clock, breaker, guarded, open } = setUp();
+    await open();
+    await rejectionOf(guarded.execute(() => 1));
+    await rejectionOf(guarded.execute(() => 1));
+    await clock.advance(100);
+    await rejectionOf(guarded.execute(fail));
+    await clock.advance(100);
+    await guarded.execute(() => 1);
+    expect(breaker).toMatchObject({ rejected: 2, opened: 2, halfOpened: 2, closed: 1, spared: 0 });
+  });
+
+  it("takes a trip of one's own", async () => {
+    const seen: string[] = [];
+    const trip: Trip = {
+      record(result) {
+        seen.push(result);
+        return result === "overload";
+      },
+      reset: () => seen.push("reset"),
+    };
+    const { breaker, guarded } = setUp({ trip });
+    await guarded.execute(() => 1);
+    await rejectionOf(guarded.execute(fail));
+    await guarded.execute(() => 429, { isOverload: () => true });
+    expect(breaker.state).toBe("open");
+    expect(seen).toEqual(["success", "failure", "overload", "reset"]);
+  });
 });

@@ -103,6 +103,11 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
   if (typeof trip?.record !== "function" || typeof trip.reset !== "function")
     rejectOption("circuitBreaker.trip", "a trip such as consecutiveFailures()", trip);
   const { slowMs } = trip;
+  if (slowMs !== undefined) {
+    checkNumber("circuitBreaker.trip.slowMs", slowMs, 0, maxDelayMs, true);
+    if (typeof trip.failSlow !== "function")
+      rejectOption("circuitBreaker.trip", "able to `failSlow`, having `slowMs`", trip);
+  }
   const { probeLeaseMs = slowMs ?? openMs } = options;
   checkNumber("circuitBreaker.openMs", openMs, 0, maxDelayMs, true);
   checkNumber("circuitBreaker.openFactor", openFactor, 1, 1000);
@@ -113,11 +118,6 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
   checkNumber("circuitBreaker.probeLeaseMs", probeLeaseMs, 0, maxDelayMs, true);
   if (typeof clock?.now !== "function") rejectOption("circuitBreaker.clock", "a clock", clock);
   if (typeof random?.next !== "function") rejectOption("circuitBreaker.random", "a source of chance", random);
-  if (slowMs !== undefined) {
-    checkNumber("circuitBreaker.trip.slowMs", slowMs, 0, maxDelayMs, true);
-    if (typeof trip.failSlow !== "function")
-      rejectOption("circuitBreaker.trip", "able to `failSlow`, having `slowMs`", trip);
-  }
   return new CircuitBreakerPolicy({
     name,
     trip,
