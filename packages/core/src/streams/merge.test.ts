@@ -35,10 +35,10 @@ describe("merge", () => {
     for (const { push } of manuals) push("x", "y", "z");
     await items.next();
     await clock.settle();
-    expect(manuals.map(({ reads }) => reads)).toEqual([1, 1, 1]);
+    expect(manuals.map(({ reads }) => reads)).toEqual([2, 1, 1]);
     await items.next();
     await clock.settle();
-    expect(manuals.map(({ reads }) => reads)).toEqual([2, 1, 1]);
+    expect(manuals.map(({ reads }) => reads)).toEqual([2, 2, 1]);
   });
 
   it("gives every source its turn, however fast another one is", async () => {

@@ -29,9 +29,9 @@ class Merging<T> {
         await running.until(new Promise<void>((resolve) => (this.wake = resolve)));
         continue;
       }
-      yield first.value;
-      // Only now: each source is at most one item ahead of the consumer, and goes to the end of the line.
+      // The source works on its next item while the consumer is busy with this one; that goes to the end of the line.
       this.read(first.reader);
+      yield first.value;
     }
     return undefined;
   }

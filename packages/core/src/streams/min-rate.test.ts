@@ -11,6 +11,17 @@ function setUp(options?: MinRateOptions) {
   return { clock, manual, items: minRate(manual.source, { ...options, clock }) };
 }
 
+/** How long each timer is asked for. */
+function delaysOf(clock: TestClock): readonly number[] {
+  const delays: number[] = [];
+  const after = clock.after.bind(clock);
+  clock.after = (delayMs, callback) => {
+    delays.push(delayMs);
+    return after(delayMs, callback);
+  };
+  return delays;
+}
+
 describe("minRate", () => {
   it("forgives a source five seconds by default", async () => {
     const { clock, manual, items } = setUp();
@@ -71,6 +82,7 @@ describe("minRate", () => {
 
   it("lets bytes that are there through when the host's timers are late", async () => {
     const { clock, manual, items } = setUp({ graceMs: 10 });
+    const delays = delaysOf(clock);
     const first = watch(items.next());
     await clock.settle();
     clock.jump(1_000);
@@ -81,16 +93,12 @@ describe("minRate", () => {
     const third = watch(items.next());
     await clock.advance(0);
     expect(third.error).toBeInstanceOf(MinRateError);
+    expect(delays).toEqual([10, 0, 0]);
   });
 
   it("waits no longer than a timer can, whatever the source has saved up", async () => {
-    const delays: number[] = [];
     const clock = new TestClock();
-    const after = clock.after.bind(clock);
-    clock.after = (delayMs, callback) => {
-      delays.push(delayMs);
-      return after(delayMs, callback);
-    };
+    const delays = delaysOf(clock);
     const items = minRate(chunks(10_000_000), { bytesPerSecond: 1, clock });
     await items.next();
     await items.next();

@@ -179,7 +179,61 @@ describe.each(rows.filter(({ kind }) => kind === "stream"))("$name of a stream",
   });
 });
 
+describe.each(Object.entries(functions))("%s of an async generator", (_name, make) => {
+  it("does not wait for one that is in the middle of something that never ends", async () => {
+    const clock = new TestClock();
+    async function* stuck(): AsyncGenerator<Uint8Array> {
+      await new Promise(() => {});
+      yield chunk;
+    }
+    const items = make(stuck(), { clock });
+    const next = watch(items.next());
+    await clock.settle();
+    const end = watch(items.return?.() ?? Promise.reject(new Error("no return")));
+    await clock.settle();
+    expect([next.state, end.state, clock.pending]).toEqual(["fulfilled", "fulfilled", 0]);
+  });
+
+  it("has its finally run before a consumer that breaks goes on", async () => {
+    const seen: string[] = [];
+    async function* source(): AsyncGenerator<Uint8Array> {
+      try {
+        yield chunk;
+        yield chunk;
+        yield chunk;
+      } finally {
+        await Promise.resolve();
+        seen.push("cleaned up");
+      }
+    }
+    for await (const item of make(source(), {})) {
+      expect(item).toBeDefined();
+      await Promise.resolve();
+      break;
+    }
+    expect(seen).toEqual(["cleaned up"]);
+  });
+});
+
 describe("Source", () => {
+  it("may be a body of the platform, through several functions, and is free afterwards", async () => {
+    const { body } = new Response(new Uint8Array(100_000));
+    if (body === null) throw new Error("no body");
+    let bytes = 0;
+    for await (const part of limitBytes(minRate(withTimeouts(body, { idleTimeoutMs: 1_000 })), { maxBytes: 100_000 })) {
+      bytes += part.byteLength;
+    }
+    expect([bytes, body.locked]).toEqual([100_000, false]);
+  });
+
+  it("may be a body of the platform that is left early", async () => {
+    const { body } = new Response(new Uint8Array(100_000));
+    if (body === null) throw new Error("no body");
+    const error = await rejectionOf(minRate(limitBytes(body, { maxBytes: 1 })).next());
+    expect([(error as Error).name, body.locked]).toEqual(["ByteLimitError", false]);
+    expect(await body.getReader().read()).toMatchObject({ done: true });
+  });
+
   it("may be a plain iterable, which is closed when the consumer breaks", async () => {
     let closed = 0;
     function* numbers() {
