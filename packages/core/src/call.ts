@@ -45,6 +45,13 @@ export interface ExecuteOptions<T> extends Judgement<T> {
   readonly weight?: number | undefined;
 }
 
+/** The end of everything inside the policy at `at`; -1 is the caller itself. */
+export interface Cut {
+  readonly at: number;
+  readonly outcome: Outcome;
+  readonly error: unknown;
+}
+
 /** Where a call is: on its way over the policies, waiting for something, or settled. */
 export type Phase = "moving" | "resting" | "done";
 
@@ -69,7 +76,7 @@ export class Call {
   phase: Phase = "moving";
   /** While resting: the policy that has parked the call, or one past the last when its operation is running. */
   at = 0;
-  pendingCut: { at: number; outcome: Outcome; error: unknown } | null = null;
+  pendingCut: Cut | null = null;
   startedMs = 0;
   /** What earlier attempts ended with, oldest first, as far as a policy that sent the call down again has noted it. */
   history: unknown[] | null = null;
@@ -201,31 +208,49 @@ export class Call {
     // The call has already come up past this policy.
     if (at >= this.at) return;
     this.phase = "moving";
-    this.cutting = true;
     this.conclude(outcome, true, error);
     this.leaveRest(error, at >= 0);
-    for (let i = this.at - 1; i >= at && i >= 0; i--) this.tell(i);
-    this.cutting = false;
+    this.unwind(this.at - 1, at);
     if (at < 0) settle(this);
     else goUp(this, at - 1);
+  }
+
+  /** A cut that was asked for while the call was moving, and is due before it goes down again; null without one. */
+  dueCut(): Cut | null {
+    const { signal } = this.options;
+    return signal?.aborted ? { at: -1, outcome: "ignored", error: signal.reason } : this.pendingCut;
+  }
+
+  /** Tells the policies from this place outwards, up to and with the one at `to`, that the call is being ended. */
+  unwind(from: number, to: number): void {
+    this.cutting = true;
+    for (let i = from; i >= to && i >= 0; i--) this.tell(i);
+    this.cutting = false;
   }
 
   /** Takes the call from what it waits for. */
   private leaveRest(error: unknown, byTimer: boolean): void {
     const { policies, name } = this.pipeline;
-    if (this.at < policies.length) policies[this.at]?.interrupt?.(this, this.at);
+    if (this.at < policies.length) this.interruptAt(this.at);
     else if (this.work !== null) {
       this.work.abandon(error, byTimer);
       this.emit?.({ type: "operation.abandoned", pipeline: name, attempt: this.work.attempt });
     }
   }
 
+  // What a policy throws while the call is being ended is dropped: the call ends with its own reason, and the policies
+  // further out must be told all the same.
+
+  private interruptAt(at: number): void {
+    try {
+      this.pipeline.policies[at]?.interrupt?.(this, at);
+    } catch {}
+  }
+
   private tell(at: number): void {
     try {
       this.pipeline.policies[at]?.leave?.(this, at);
-    } catch {
-      // The call is ending with its own reason; the policies further out must be told all the same.
-    }
+    } catch {}
   }
 
   /** How long the dependency asks to be left alone after `result`, in milliseconds; undefined when it does not. */

@@ -91,33 +91,43 @@ function ascend(call: Call, at: number): Turn {
         : (leaves[at] as Required<Policy>["leave"]).call(policies[at] as Policy, call, at);
     if (step === "pass") at--;
     else if (step === "park") return "rest";
-    else {
-      call.nextAttempt(at);
-      call.at = at + 1;
-      return "down";
-    }
+    else return again(call, at);
   }
+}
+
+/** The policy at `at` sends the call down again, unless somebody has ended it meanwhile: an observer, the operation itself. */
+function again(call: Call, at: number): Turn {
+  const cut = call.dueCut();
+  call.nextAttempt(at);
+  call.at = at + 1;
+  if (cut === null) return "down";
+  call.pendingCut = null;
+  call.conclude(cut.outcome, true, cut.error);
+  call.unwind(at, cut.at);
+  call.at = cut.at - 1;
+  return cut.at < 0 ? "settle" : "up";
 }
 
 /** Runs the operation. True when it has settled already. */
 function start(call: Call): boolean {
   const work = new Attempt(call, call.attempt);
   call.work = work;
-  let returned: unknown;
+  let promise: Promise<unknown>;
   try {
-    returned = call.operation(work);
+    const returned = call.operation(work);
+    if (!isThenable(returned)) {
+      work.running = false;
+      judge(call, false, returned);
+      return true;
+    }
+    promise = returned instanceof Promise ? returned : Promise.resolve(returned);
   } catch (error) {
     work.running = false;
     judge(call, true, error);
     return true;
   }
-  if (isThenable(returned)) {
-    settleWith(work, returned instanceof Promise ? returned : Promise.resolve(returned));
-    return false;
-  }
-  work.running = false;
-  judge(call, false, returned);
-  return true;
+  settleWith(work, promise);
+  return false;
 }
 
 // Apart, so that only calls that get here allocate the closures' context.

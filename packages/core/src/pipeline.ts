@@ -2,7 +2,7 @@
 import { Call, type ExecuteOptions, type Judgement, type Operation } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { goDown, type OperationResult, settle, toResult } from "./engine.ts";
-import { TimeoutError, withoutStack } from "./errors.ts";
+import { InvalidOptionError, TimeoutError, withoutStack } from "./errors.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
 import { checkFunction, checkName, rejectOption } from "./options.ts";
 import { checkOrder } from "./order.ts";
@@ -132,17 +132,18 @@ export class Pipeline {
       return false;
     }
     if (deadline === undefined || this.clock.now() < deadline) return true;
-    call.conclude("ignored", true, this.deadlineError(0));
+    const error = Number.isNaN(deadline)
+      ? new InvalidOptionError("execute.deadline", "a time on the pipeline's clock", "NaN")
+      : this.deadlineError(0);
+    call.conclude("ignored", true, error);
     return false;
   }
 
   /** The call is under way: its caller may still leave, or be out of time. */
   private watch(call: Call, { signal, deadline }: ExecuteOptions<never>): void {
-    if (signal) {
-      // The operation's first part may have aborted it.
-      if (signal.aborted) return call.cut(-1, "ignored", signal.reason);
-      call.link = linkTo(signal, call);
-    }
+    // The operation's first part may have aborted it.
+    if (signal?.aborted) return call.cut(-1, "ignored", signal.reason);
+    if (signal) call.link = linkTo(signal, call);
     if (deadline === undefined || deadline === Number.POSITIVE_INFINITY) return;
     const leftMs = Math.max(0, deadline - this.clock.now());
     call.deadlineTimer = this.clock.after(Math.min(leftMs, maxDelayMs), () => {
