@@ -36,11 +36,14 @@ describe("code that throws out of turn", () => {
   it("gives the permit back when reading `then` of what the operation returned throws", async () => {
     const limit = concurrencyLimit({ maxConcurrent: 1 });
     const failure = new Error("getter");
-    const hostile = Object.defineProperty({}, "then", {
-      get() {
-        throw failure;
+    const hostile = new Proxy(
+      {},
+      {
+        get() {
+          throw failure;
+        },
       },
-    });
+    );
     expect(await rejectionOf(pipeline("a", limit).execute(() => hostile))).toBe(failure);
     expect(limit.inUse).toBe(0);
   });
