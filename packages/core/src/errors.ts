@@ -132,14 +132,20 @@ export class CircuitOpenError extends HeadgateError {
   }
 }
 
-/** No permit: the queue is full (`reason: "full"`), or the call has waited as long as it may (`reason: "wait"`). */
+/**
+ * Why there is no permit: no place to wait is left (`full`), the call has waited as long as it may (`wait`), one of
+ * higher priority took its place (`displaced`), or it is heavier than the whole limit (`weight`).
+ */
+export type ConcurrencyLimitReason = "full" | "wait" | "displaced" | "weight";
+
+/** The call was given no permit. */
 export class ConcurrencyLimitError extends HeadgateError {
-  readonly reason: "full" | "wait";
+  readonly reason: ConcurrencyLimitReason;
   readonly maxConcurrent: number;
-  /** Calls that were waiting, or how long this one has waited, by the reason. */
+  /** Calls that were waiting, how long this one has waited, or how heavy it is, by the reason. */
   private readonly detail: number;
 
-  constructor(reason: "full" | "wait", maxConcurrent: number, detail: number) {
+  constructor(reason: ConcurrencyLimitReason, maxConcurrent: number, detail: number) {
     super("ERR_CONCURRENCY_LIMIT", "concurrency-limit");
     this.reason = reason;
     this.maxConcurrent = maxConcurrent;
@@ -157,6 +163,8 @@ export class ConcurrencyLimitError extends HeadgateError {
   override get message(): string {
     const { reason, maxConcurrent, detail } = this;
     if (reason === "full") return `All ${maxConcurrent} permits are taken and ${detail} calls are waiting`;
+    if (reason === "displaced") return "A call of higher priority took the place in the queue";
+    if (reason === "weight") return `A weight of ${detail} never fits into ${maxConcurrent} permits`;
     return `None of ${maxConcurrent} permits came free within ${detail} ms`;
   }
 }

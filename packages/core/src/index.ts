@@ -19,7 +19,13 @@ export type {
 export { systemClock } from "./clock.ts";
 export type { Clock, ClockTimer } from "./clock.ts";
 export { concurrencyLimit } from "./concurrency-limit.ts";
-export type { ConcurrencyLimit, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
+export type {
+  AcquireOptions,
+  ConcurrencyLimit,
+  ConcurrencyLimitOptions,
+  QueueOrder,
+} from "./concurrency-limit.ts";
+export type { Permit } from "./concurrency-limit-permit.ts";
 export type { OperationResult } from "./engine.ts";
 export {
   CircuitOpenError,
@@ -30,7 +36,7 @@ export {
   isRefusal,
   TimeoutError,
 } from "./errors.ts";
-export type { TimeoutScope } from "./errors.ts";
+export type { ConcurrencyLimitReason, TimeoutScope } from "./errors.ts";
 export { explain } from "./explain.ts";
 export type { Explanation } from "./explain.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";

@@ -1,4 +1,5 @@
 // What the engine and the policies tell the outside. One function, one union; no observer, no cost.
+import type { ConcurrencyLimitReason } from "./errors.ts";
 import type { Outcome } from "./policy.ts";
 
 /** Something that happened to a call or to a policy. `pipeline` is the pipeline's name; durations in milliseconds. */
@@ -54,7 +55,7 @@ export type HeadgateEvent =
       readonly type: "concurrency-limit.rejected";
       readonly pipeline: string;
       readonly name: string;
-      readonly reason: "full" | "wait";
+      readonly reason: ConcurrencyLimitReason;
     }
   | {
       readonly type: "fallback.used";

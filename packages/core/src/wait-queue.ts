@@ -1,8 +1,12 @@
-// An intrusive list of waiters: joining, leaving from the middle and taking the first are O(1), and a waiter that has
-// left is free at once.
+// Calls that wait, in the order in which they go on. Joining, leaving from the middle and taking the first are O(1), with
+// priorities O(log of the priorities that wait); a waiter that has left is free at once.
 import type { Call } from "./call.ts";
 import type { ClockTimer } from "./clock.ts";
+import type { ConcurrencyLimitReason } from "./errors.ts";
 import type { Timer } from "./host-timers.ts";
+
+/** Who goes first: who came first, who came last, or the highest priority and among equals who came first. */
+export type QueueOrder = "fifo" | "lifo" | "priority";
 
 const nobody = (): void => {};
 
@@ -10,14 +14,16 @@ const nobody = (): void => {};
 export class Waiter implements Timer {
   readonly call: Call;
   readonly at: number;
+  readonly weight: number;
+  readonly priority: number;
   /**
-   * `queued`, then `granted` until it goes on; `expired` when its time was over before a permit came;
-   * `revoked` when it did not take up its permit; `gone` when it has left.
+   * `queued`, then `granted` until it goes on, or why it is refused. `late` when its own deadline had passed when its
+   * turn came; `revoked` when it did not take up its permit; `gone` when it has left.
    */
-  state: "queued" | "granted" | "expired" | "revoked" | "gone" = "queued";
-  grantedMs = 0;
-  /** Makes the waiter go on in its own context, according to its state. */
-  wake: () => void = nobody;
+  state: "queued" | "granted" | "late" | "revoked" | "gone" | ConcurrencyLimitReason = "queued";
+  /** Makes the waiter go on in its own context, according to its state. To be given the waiter itself. */
+  wake: (waiter: Waiter) => void = nobody;
+  /** While queued, when it has waited long enough; once granted, until when it must have taken up the permit. */
   dueMs = 0;
   previous: Timer | null = null;
   next: Timer | null = null;
@@ -25,28 +31,51 @@ export class Waiter implements Timer {
   ahead: Waiter | null = null;
   behind: Waiter | null = null;
 
-  constructor(call: Call, at: number) {
+  constructor(call: Call, at: number, weight: number, priority: number) {
     this.call = call;
     this.at = at;
+    this.weight = weight;
+    this.priority = priority;
   }
 }
 
-export class Queue {
-  head: Waiter | null = null;
-  length = 0;
-  private tail: Waiter | null = null;
+export interface WaitQueue {
+  /** Who goes on next. */
+  readonly head: Waiter | null;
+  readonly length: number;
+  add(waiter: Waiter): void;
+  /** The waiter must stand in this queue. */
+  remove(waiter: Waiter): void;
+  /** Whether a newcomer of this priority goes on before everybody who waits. */
+  leads(priority: number): boolean;
+  /** Who gives up its place to a newcomer of this priority when there is no other; null when nobody does. */
+  displacedBy(priority: number): Waiter | null;
+}
 
-  append(waiter: Waiter): void {
+/** An intrusive list: first come, first served. */
+export class FifoQueue implements WaitQueue {
+  head: Waiter | null = null;
+  tail: Waiter | null = null;
+  length = 0;
+
+  add(waiter: Waiter): void {
     const { tail } = this;
     waiter.ahead = tail;
-    waiter.behind = null;
     if (tail === null) this.head = waiter;
     else tail.behind = waiter;
     this.tail = waiter;
     this.length++;
   }
 
-  /** The waiter must stand in this queue. */
+  protected addFirst(waiter: Waiter): void {
+    const { head } = this;
+    waiter.behind = head;
+    if (head === null) this.tail = waiter;
+    else head.ahead = waiter;
+    this.head = waiter;
+    this.length++;
+  }
+
   remove(waiter: Waiter): void {
     const { ahead, behind } = waiter;
     if (ahead === null) this.head = behind;
@@ -56,4 +85,86 @@ export class Queue {
     waiter.ahead = waiter.behind = null;
     this.length--;
   }
+
+  leads(_priority: number): boolean {
+    return this.length === 0;
+  }
+
+  displacedBy(_priority: number): Waiter | null {
+    return null;
+  }
+}
+
+/** Last come, first served. */
+class LifoQueue extends FifoQueue {
+  override add(waiter: Waiter): void {
+    this.addFirst(waiter);
+  }
+
+  override leads(_priority: number): boolean {
+    return true;
+  }
+}
+
+/** A list for each priority that waits, the highest last. */
+class PriorityQueue implements WaitQueue {
+  head: Waiter | null = null;
+  length = 0;
+  private readonly priorities: number[] = [];
+  private readonly lists: FifoQueue[] = [];
+
+  add(waiter: Waiter): void {
+    const { priority } = waiter;
+    const index = this.indexOf(priority);
+    if (this.priorities[index] !== priority) {
+      this.priorities.splice(index, 0, priority);
+      this.lists.splice(index, 0, new FifoQueue());
+    }
+    (this.lists[index] as FifoQueue).add(waiter);
+    this.length++;
+    this.findHead();
+  }
+
+  remove(waiter: Waiter): void {
+    const index = this.indexOf(waiter.priority);
+    const list = this.lists[index] as FifoQueue;
+    list.remove(waiter);
+    if (list.length === 0) {
+      this.priorities.splice(index, 1);
+      this.lists.splice(index, 1);
+    }
+    this.length--;
+    this.findHead();
+  }
+
+  leads(priority: number): boolean {
+    return this.head === null || priority > this.head.priority;
+  }
+
+  /** The last to come of the lowest priority. */
+  displacedBy(priority: number): Waiter | null {
+    const [lowest] = this.priorities;
+    return lowest !== undefined && lowest < priority ? (this.lists[0] as FifoQueue).tail : null;
+  }
+
+  private findHead(): void {
+    this.head = this.lists.at(-1)?.head ?? null;
+  }
+
+  /** Where this priority stands, or would have to. */
+  private indexOf(priority: number): number {
+    let low = 0;
+    let high = this.priorities.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.priorities[middle] as number) < priority) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export function waitQueue(order: QueueOrder): WaitQueue {
+  if (order === "fifo") return new FifoQueue();
+  return order === "lifo" ? new LifoQueue() : new PriorityQueue();
 }

@@ -1,0 +1,306 @@
+// The steps of the concurrency limit: who is given a permit, who waits, and when permits come back.
+import type { Attempt } from "./attempt.ts";
+import type { Call } from "./call.ts";
+import type { Clock } from "./clock.ts";
+import type { AcquireOptions, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
+import { DuePermits, HeldPermit, Permit, sum } from "./concurrency-limit-permit.ts";
+import { ConcurrencyLimitError, type ConcurrencyLimitReason, InvalidOptionError, withoutStack } from "./errors.ts";
+import type { Timers } from "./host-timers.ts";
+import { checkInteger, checkNumber } from "./options.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { Policy } from "./policy.ts";
+import { made, newPromise } from "./promise-parts.ts";
+import { FifoQueue, type QueueOrder, type WaitQueue, Waiter, waitQueue } from "./wait-queue.ts";
+import { sharedTimers } from "#timers";
+
+/** How long a hand-over may stay without being taken up. It normally takes a microtask. */
+const handOverMs = 1000;
+
+export class ConcurrencyLimitPolicy implements Policy {
+  readonly kind = "concurrency-limit";
+  readonly name: string;
+  maxConcurrent: number;
+  private readonly maxQueue: number;
+  private readonly maxWaitMs: number;
+  private readonly order: QueueOrder;
+  private readonly clock: Clock;
+
+  inUse = 0;
+  queued = 0;
+  abandoned = 0;
+  rejectedFull = 0;
+  rejectedWait = 0;
+  rejectedDisplaced = 0;
+  rejectedWeight = 0;
+  reclaimed = 0;
+
+  private readonly queue: WaitQueue;
+  private readonly waits: Timers<Waiter>;
+  private readonly goOn: (waiter: unknown) => void;
+  /** Permits handed to a waiter that has not gone on yet. */
+  private readonly handedOver = new FifoQueue();
+  private readonly leases: DuePermits | undefined;
+  private readonly reclaimable: DuePermits | undefined;
+  /** What permits without a pipeline are taken through. */
+  private alone: Pipeline | undefined = undefined;
+
+  constructor(options: Required<ConcurrencyLimitOptions>) {
+    const { leaseMs, reclaimAfterMs } = options;
+    this.name = options.name;
+    this.maxConcurrent = options.maxConcurrent;
+    this.maxQueue = options.maxQueue;
+    this.maxWaitMs = options.maxWaitMs;
+    this.order = options.order;
+    this.clock = options.clock;
+    this.queue = waitQueue(options.order);
+    this.waits = sharedTimers(options.clock, options.maxWaitMs, (waiter) => this.expire(waiter));
+    this.goOn = (waiter) => this.takeUp(waiter as Waiter);
+    this.leases = leaseMs === undefined ? undefined : new DuePermits(leaseMs);
+    this.reclaimable = reclaimAfterMs === undefined ? undefined : new DuePermits(reclaimAfterMs);
+  }
+
+  get busy(): boolean {
+    return this.inUse > 0 || this.queued > 0;
+  }
+
+  enter(call: Call, at: number): "pass" | "park" | "end" {
+    const { weight } = call.options;
+    if (weight === undefined && this.inUse < this.maxConcurrent && this.queued === 0) {
+      this.inUse++;
+      if (this.leases !== undefined) call.keep(at, this.remember(1));
+      return "pass";
+    }
+    return this.enterInOrder(call, at, weight ?? 1);
+  }
+
+  leave(call: Call, at: number): "pass" {
+    const { work } = call;
+    const permit = call.recall(at) as HeldPermit | undefined;
+    if (work === null || work.over) this.giveBack(permit);
+    else this.giveBackWhenOver(permit ?? new HeldPermit(1), work);
+    return "pass";
+  }
+
+  interrupt(call: Call, at: number): void {
+    const waiter = call.recall(at) as Waiter;
+    this.waits.stop(waiter);
+    const { state } = waiter;
+    waiter.state = "gone";
+    if (state === "queued") this.unqueue(waiter);
+    else if (state === "granted") {
+      this.handedOver.remove(waiter);
+      this.inUse = sum(this.inUse, -waiter.weight);
+    } else return;
+    this.handOut();
+  }
+
+  describe(): string {
+    const queue = this.maxQueue === 0 ? "no queue" : `${this.maxQueue} waiting up to ${this.maxWaitMs} ms`;
+    return `${this.maxConcurrent} at once, ${queue}`;
+  }
+
+  resize(maxConcurrent: number): void {
+    checkInteger("concurrencyLimit.resize", maxConcurrent, 1);
+    this.maxConcurrent = maxConcurrent;
+    this.handOut();
+  }
+
+  acquire(options: AcquireOptions = {}): Promise<Permit> {
+    this.alone ??= new Pipeline({ name: this.name, clock: this.clock }, [this]);
+    return this.alone.execute((context) => new Permit(options.weight ?? 1, context.hold()), options);
+  }
+
+  tryAcquire({ weight = 1, priority = 0 }: Omit<AcquireOptions, "signal"> = {}): Permit | undefined {
+    checkNumber("tryAcquire.weight", weight, 0, Number.MAX_SAFE_INTEGER, true);
+    if (!this.hasRoom(weight, priority)) return undefined;
+    this.inUse = sum(this.inUse, weight);
+    const permit = this.remember(weight);
+    return new Permit(weight, () => this.giveBack(permit));
+  }
+
+  /** Not simply a free permit: there are weights, or somebody waits, or all permits are taken. */
+  private enterInOrder(call: Call, at: number, weight: number): "pass" | "park" | "end" {
+    const priority = this.order === "priority" ? (call.options.priority ?? 0) : 0;
+    if (!(weight > 0)) return call.refuse(new InvalidOptionError("execute.weight", "a number above 0", String(weight)));
+    if (!(priority >= Number.NEGATIVE_INFINITY))
+      return call.refuse(new InvalidOptionError("execute.priority", "a number", String(priority)));
+    if (weight > this.maxConcurrent) return this.refuse(call, "weight", weight);
+    if (this.hasRoom(weight, priority)) {
+      this.inUse = sum(this.inUse, weight);
+      if (weight !== 1 || this.leases !== undefined) call.keep(at, this.remember(weight));
+      return "pass";
+    }
+    if (this.queued >= this.maxQueue) {
+      const displaced = this.queue.displacedBy(priority);
+      if (displaced === null) return this.refuse(call, "full", weight);
+      this.send(displaced, "displaced");
+    }
+    this.enqueue(new Waiter(call, at, weight, priority));
+    return "park";
+  }
+
+  /** Whether a permit of this weight is free for a newcomer. A heavy waiter at the head is not overtaken. */
+  private hasRoom(weight: number, priority: number): boolean {
+    if (this.fits(weight) && (this.queued === 0 || this.queue.leads(priority))) return true;
+    this.takeBack();
+    return this.fits(weight) && (this.queued === 0 || this.queue.leads(priority));
+  }
+
+  private fits(weight: number): boolean {
+    return sum(this.inUse, weight) <= this.maxConcurrent;
+  }
+
+  private remember(weight: number): HeldPermit {
+    const permit = new HeldPermit(weight);
+    this.leases?.add(permit, this.clock.now());
+    return permit;
+  }
+
+  private giveBack(permit: HeldPermit | undefined): void {
+    if (permit === undefined) this.inUse--;
+    else if (!this.forget(permit)) return;
+    if (this.queued > 0) this.handOut();
+  }
+
+  /** The permit is free again. False when it was before. */
+  private forget(permit: HeldPermit): boolean {
+    if (permit.returned) return false;
+    permit.returned = true;
+    this.inUse = sum(this.inUse, -permit.weight);
+    if (permit.abandoned) this.abandoned = sum(this.abandoned, -permit.weight);
+    this.leases?.delete(permit);
+    this.reclaimable?.delete(permit);
+    return true;
+  }
+
+  private giveBackWhenOver(permit: HeldPermit, work: Attempt): void {
+    if (permit.returned) return;
+    if (work.abandoned) {
+      permit.abandoned = true;
+      this.abandoned = sum(this.abandoned, permit.weight);
+      this.reclaimable?.add(permit, this.clock.now());
+    }
+    work.whenOver(() => this.giveBack(permit));
+  }
+
+  /** Permits that are free go to the first waiters that still want them, as many as fit. */
+  private handOut(): void {
+    if (this.queued === 0 || this.inUse >= this.maxConcurrent) return;
+    const nowMs = this.clock.now();
+    for (let waiter = this.queue.head; waiter !== null; waiter = this.queue.head) {
+      if (nowMs >= waiter.dueMs) this.send(waiter, "wait");
+      else if (waiter.weight > this.maxConcurrent) this.send(waiter, "weight");
+      else if (nowMs >= waiter.call.nearestDeadline()) {
+        // Its timeout is late, but will end it: an operation that starts now would be for nobody.
+        this.unqueue(waiter);
+        waiter.state = "late";
+      } else if (this.fits(waiter.weight)) this.grant(waiter, nowMs);
+      else return;
+    }
+  }
+
+  private grant(waiter: Waiter, nowMs: number): void {
+    this.inUse = sum(this.inUse, waiter.weight);
+    waiter.dueMs = nowMs + handOverMs;
+    this.send(waiter, "granted");
+    this.handedOver.add(waiter);
+  }
+
+  /** Takes a waiter from the queue and makes it go on. */
+  private send(waiter: Waiter, state: Waiter["state"]): void {
+    this.unqueue(waiter);
+    waiter.state = state;
+    waiter.wake(waiter);
+  }
+
+  private unqueue(waiter: Waiter): void {
+    this.queue.remove(waiter);
+    this.queued--;
+  }
+
+  /** No permit is free: takes back those whose holders are gone or have had them for too long. */
+  private takeBack(): void {
+    const { handedOver, leases, reclaimable } = this;
+    if (handedOver.length === 0 && !leases?.size && !reclaimable?.size) return;
+    const nowMs = this.clock.now();
+    for (let waiter = handedOver.head; waiter !== null && nowMs >= waiter.dueMs; waiter = handedOver.head) {
+      handedOver.remove(waiter);
+      waiter.state = "revoked";
+      this.inUse = sum(this.inUse, -waiter.weight);
+    }
+    for (let permit = dueIn(nowMs, leases, reclaimable); permit; permit = dueIn(nowMs, leases, reclaimable)) {
+      this.reclaimed++;
+      this.forget(permit);
+    }
+    this.handOut();
+  }
+
+  private enqueue(waiter: Waiter): void {
+    waiter.call.keep(waiter.at, waiter);
+    this.queue.add(waiter);
+    this.queued++;
+    this.waits.start(waiter);
+    // Waking resolves a promise that the waiter made itself: it goes on in its own context, not on the stack of the
+    // call that released the permit or whose timer has fired.
+    const woken = newPromise();
+    waiter.wake = made.resolve;
+    void woken.then(this.goOn);
+  }
+
+  /** A waiter that was woken, in its own context. */
+  private takeUp(waiter: Waiter): void {
+    const { call, at, weight, state } = waiter;
+    if (state === "gone") return;
+    if (state === "granted") {
+      this.handedOver.remove(waiter);
+    } else if (state === "revoked") {
+      // Too late for the permit that it was given. Another one, or its timer will tell it.
+      if (!this.fits(weight)) return;
+      this.inUse = sum(this.inUse, weight);
+    }
+    waiter.state = "gone";
+    this.waits.stop(waiter);
+    if (state === "granted" || state === "revoked") {
+      call.keep(at, weight === 1 && this.leases === undefined ? undefined : this.remember(weight));
+      call.resume(at);
+      return;
+    }
+    this.refuse(call, state as ConcurrencyLimitReason, weight);
+    call.finish(at);
+  }
+
+  private expire(waiter: Waiter): void {
+    const { state } = waiter;
+    if (state === "queued") this.send(waiter, "wait");
+    else if (state === "late") {
+      waiter.state = "wait";
+      waiter.wake(waiter);
+    } else if (state === "revoked") {
+      // Its promise is spent: it has been woken once. Only on Workers, where its timer is its own.
+      waiter.state = "wait";
+      this.takeUp(waiter);
+    }
+    // Others may have waited for this one, or for permits that are due to come back.
+    if (this.queued === 0) return;
+    this.takeBack();
+    this.handOut();
+  }
+
+  private refuse(call: Call, reason: ConcurrencyLimitReason, weight: number): "end" {
+    if (reason === "full") this.rejectedFull++;
+    else if (reason === "wait") this.rejectedWait++;
+    else if (reason === "displaced") this.rejectedDisplaced++;
+    else this.rejectedWeight++;
+    call.emit?.({ type: "concurrency-limit.rejected", pipeline: call.pipeline.name, name: this.name, reason });
+    const detail = reason === "full" ? this.queued : reason === "weight" ? weight : this.maxWaitMs;
+    return call.refuse(withoutStack(() => new ConcurrencyLimitError(reason, this.maxConcurrent, detail)));
+  }
+}
+
+function dueIn(nowMs: number, ...lists: readonly (DuePermits | undefined)[]): HeldPermit | undefined {
+  for (const list of lists) {
+    const permit = list?.take(nowMs);
+    if (permit !== undefined) return permit;
+  }
+  return undefined;
+}
