@@ -60,6 +60,8 @@ export { systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { retry } from "./retry.ts";
 export type { FailedAttempt, Retry, RetryBudget, RetryOptions } from "./retry.ts";
+export { singleFlight } from "./single-flight.ts";
+export type { SingleFlight, SingleFlightOptions } from "./single-flight.ts";
 export { timeout } from "./timeout.ts";
 export type { Timeout, TimeoutOptions } from "./timeout.ts";
 export { countWindow } from "./trip-count-window.ts";

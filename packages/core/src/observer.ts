@@ -105,6 +105,19 @@ export type HeadgateEvent =
       readonly pipeline: string;
       readonly error: unknown;
     }
+  | {
+      readonly type: "single-flight.joined";
+      readonly pipeline: string;
+      readonly key: string;
+      /** How many calls wait for the operation of another one, this one included. */
+      readonly followers: number;
+    }
+  | {
+      /** A call has waited as long as it may for the operation of another one. */
+      readonly type: "single-flight.expired";
+      readonly pipeline: string;
+      readonly key: string;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */
