@@ -77,6 +77,10 @@ export class CircuitBreakerPolicy implements Policy {
     this.plain = this.slowMs === undefined;
   }
 
+  get busy(): boolean {
+    return this.mode !== "normal" || this.state !== "closed";
+  }
+
   get state(): CircuitState {
     if (this.mode === "forced-open") return "open";
     if (this.mode === "forced-closed" || this.mode === "disabled") return "closed";

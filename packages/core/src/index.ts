@@ -16,6 +16,8 @@ export type {
   CircuitSnapshot,
   CircuitState,
 } from "./circuit-breaker.ts";
+export { chaos, ChaosError } from "./chaos.ts";
+export type { Chaos, ChaosOptions, Injection } from "./chaos.ts";
 export { systemClock } from "./clock.ts";
 export type { Clock, ClockTimer } from "./clock.ts";
 export { concurrencyLimit } from "./concurrency-limit.ts";
@@ -58,6 +60,8 @@ export { takeToken, tokenBucket, tokenWaitMs } from "./token-bucket.ts";
 export type { TokenBucketState } from "./token-bucket.ts";
 export { systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
+export { registry, RegistryFullError } from "./registry.ts";
+export type { Keep, Registry, RegistryOptions } from "./registry.ts";
 export { retry } from "./retry.ts";
 export type { FailedAttempt, Retry, RetryBudget, RetryOptions } from "./retry.ts";
 export { singleFlight } from "./single-flight.ts";

@@ -118,6 +118,13 @@ export type HeadgateEvent =
       readonly pipeline: string;
       readonly key: string;
     }
+  | {
+      readonly type: "chaos.injected";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly injection: "latency" | "failure" | "value" | "hang" | "drip";
+      readonly attempt: number;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */
