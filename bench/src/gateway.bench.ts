@@ -98,20 +98,27 @@ async function compareLoads(upstreamPort: string): Promise<void> {
 async function downloadThrough(upstreamPort: string): Promise<void> {
   const server = spawn(headgate.script, upstreamPort);
   const port = await server.next<number>();
-  await download(server, port, bodyBytes, Number.POSITIVE_INFINITY);
+  // Read buffers are garbage at once, which is collected some 32 MB at a time. Thirty short bodies show how much memory that
+  // takes; what a long one takes beyond it is growth.
+  let usualBytes = 0;
+  for (let i = 0; i < 30; i++) {
+    const { peakRssBytes } = await download(server, port, bodyBytes / 10, Number.POSITIVE_INFINITY);
+    usualBytes = Math.max(usualBytes, peakRssBytes);
+  }
   const rows: string[][] = [];
   const limits: Target[] = [];
   for (const { reader, bytesPerSecond } of [
     { reader: "as fast as it goes", bytesPerSecond: Number.POSITIVE_INFINITY },
     { reader: "20 MB/s", bytesPerSecond: 20 * megabyte },
   ]) {
-    const { seconds, rssBeforeBytes, rssGrowthBytes } = await download(server, port, bodyBytes, bytesPerSecond);
-    const growth = (rssGrowthBytes / megabyte).toFixed(1);
-    rows.push([reader, count(bodyBytes / megabyte / seconds), (rssBeforeBytes / megabyte).toFixed(1), growth]);
-    const met = rssGrowthBytes <= 10 * megabyte;
+    const { seconds, peakRssBytes } = await download(server, port, bodyBytes, bytesPerSecond);
+    const growthBytes = Math.max(0, peakRssBytes - usualBytes);
+    const growth = (growthBytes / megabyte).toFixed(1);
+    rows.push([reader, count(bodyBytes / megabyte / seconds), (usualBytes / megabyte).toFixed(1), growth]);
+    const met = growthBytes <= 10 * megabyte;
     limits.push({ what: `growth of memory, reader: ${reader}`, limit: "at most 10 MB", got: `${growth} MB`, met });
   }
-  const header = ["reader", "MB/s", "memory before, MB", "growth at most, MB"];
+  const header = ["reader", "MB/s", "memory with bodies of 10 MB, MB", "growth, MB"];
   report("gateway-download", ["### 100 MB, every byte compared", table(header, rows)], limits);
 }
 

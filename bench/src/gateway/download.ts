@@ -8,10 +8,8 @@ import type { Child } from "./child.ts";
 
 export interface Download {
   readonly seconds: number;
-  /** The contender's memory when the transfer began. */
-  readonly rssBeforeBytes: number;
-  /** The most that it grew by while the transfer ran. */
-  readonly rssGrowthBytes: number;
+  /** The most memory that the contender had while the transfer ran. */
+  readonly peakRssBytes: number;
 }
 
 const sampleMs = 25;
@@ -22,7 +20,6 @@ const sampleMs = 25;
  * @throws when a byte is not the expected one, or when the body ends early.
  */
 export async function download(server: Child, port: number, length: number, bytesPerSecond: number): Promise<Download> {
-  const { rssBytes: rssBeforeBytes } = await server.usage();
   const startMs = performance.now();
   const over = new AbortController();
   const watching = peakRss(server, over.signal);
@@ -32,7 +29,7 @@ export async function download(server: Child, port: number, length: number, byte
     over.abort();
   }
   const seconds = (performance.now() - startMs) / 1000;
-  return { seconds, rssBeforeBytes, rssGrowthBytes: Math.max(0, (await watching) - rssBeforeBytes) };
+  return { seconds, peakRssBytes: await watching };
 }
 
 async function peakRss(server: Child, until: AbortSignal): Promise<number> {

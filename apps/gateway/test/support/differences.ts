@@ -1,6 +1,6 @@
 // Every known difference between the Node server and workerd, with its reason. The conformance test applies these and
 // nothing else before it compares, and fails when one of them is no longer there.
-import type { Seen } from "./conformance-table.ts";
+import type { Seen } from "./conformance-entry.ts";
 
 export interface Difference {
   readonly what: string;
