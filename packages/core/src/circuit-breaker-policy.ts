@@ -29,9 +29,6 @@ export interface CircuitBreakerSettings {
   readonly random: Random;
 }
 
-/** What a call keeps that counts nowhere. */
-const uncounted = -1;
-
 export class CircuitBreakerPolicy implements Policy {
   readonly kind = "circuit-breaker";
   readonly name: string;
@@ -146,10 +143,9 @@ export class CircuitBreakerPolicy implements Policy {
     this.cause = undefined;
   }
 
-  /** The way in for everything but a plain closed circuit. */
+  /** The way in for everything but a plain closed circuit. A call that passes without keeping anything counts nowhere. */
   private admit(call: Call, at: number): "pass" | "end" {
     const { mode } = this;
-    call.keep(at, uncounted);
     if (mode === "disabled") return "pass";
     if (mode === "forced-open") return this.refuse(call, this.openTime.openMs);
     const nowMs = this.clock.now();

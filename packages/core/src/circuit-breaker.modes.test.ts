@@ -40,6 +40,15 @@ describe("circuitBreaker.setMode", () => {
     expect(breaker.rejected).toBe(2);
   });
 
+  it("shows no failure that is over as the cause of being forced open", async () => {
+    const { clock, breaker, guarded, failTimes } = setUp();
+    await failTimes(2);
+    await clock.advance(100);
+    await guarded.execute(succeed);
+    breaker.setMode("forced-open");
+    expect(await rejectionOf(guarded.execute(succeed))).toMatchObject({ cause: undefined });
+  });
+
   it("does not close a circuit that was open by being forced open and released", async () => {
     const { clock, breaker, failTimes } = setUp();
     await failTimes(2);
@@ -210,6 +219,8 @@ describe("circuitBreaker.snapshot", () => {
     };
     expect(await openedFor(299)).toEqual([200]);
     expect(await openedFor(300)).toEqual([100]);
+    await failTimes(2);
+    expect(breaker.snapshot()).toMatchObject({ state: "open", openings: 2, healthyInMs: 0 });
   });
 
   it("starts half-open with all permits free", async () => {

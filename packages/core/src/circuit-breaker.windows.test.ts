@@ -110,6 +110,17 @@ describe("circuitBreaker with a threshold for slow calls", () => {
     expect(await heldTimers(clock)).toBe(0);
   });
 
+  it("shows no failure as the cause that has left the window when slow calls open it", async () => {
+    const { clock, events, guarded, start } = setUp({ trip: trip() });
+    await rejectionOf(guarded.execute(fail));
+    for (let i = 0; i < 4; i++) await guarded.execute(succeed);
+    start();
+    start();
+    await clock.advance(50);
+    await rejectionOf(guarded.execute(succeed));
+    expect(events.of("circuit-breaker.opened")).toMatchObject([{ cause: undefined }]);
+  });
+
   it("opens as of the moment the calls had hung too long, whenever that is noticed", async () => {
     const { clock, start, events } = setUp({ trip: trip() });
     for (let i = 0; i < 4; i++) start();
