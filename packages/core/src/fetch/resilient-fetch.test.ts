@@ -11,6 +11,8 @@ import {
 import { type ResilientFetchOptions, resilientFetch } from "@headgate/core/fetch";
 import { EventRecorder, SeededRandom, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
+import { heldTimers } from "../../test/support/leftovers.ts";
+import { listenersOn } from "../../test/support/listeners.ts";
 import { rejectionOf, watch } from "../../test/support/operations.ts";
 import { itRefuses } from "../../test/support/options.ts";
 import {
@@ -246,6 +248,20 @@ describe("resilientFetch", () => {
       expect(requests.map(({ body }) => body)).toEqual(["1234567890"]);
     });
 
+    it("cancels a stream that the server does not want to its end", async () => {
+      const source = piecesStream("a", "b");
+      const { api } = retrying([
+        async ({ init }) => {
+          const reader = (init.body as ReadableStream<Uint8Array>).getReader();
+          await reader.read();
+          await reader.cancel();
+          return new Response("enough");
+        },
+      ]);
+      await api(url, { method: "PUT", body: source.stream });
+      expect(source.cancelled).toBe(true);
+    });
+
     it("does not touch a stream that cannot be sent again", async () => {
       for (const [method, maxAttempts] of [
         ["POST", 3],
@@ -417,6 +433,15 @@ describe("resilientFetch", () => {
       expect(limit.inUse).toBe(0);
     });
 
+    it("leave no listener on the caller's signal when they have ended", async () => {
+      const { signal, count } = listenersOn(new AbortController());
+      const { api } = retrying([() => new Response("x")]);
+      await (await api(url, { signal })).text();
+      await (await api(url, { signal })).text();
+      // One for all calls on a signal, for as long as it lives.
+      expect(count()).toBe(1);
+    });
+
     it("that fail are told to the observer; the outcome was decided at the headers", async () => {
       const feed = feedableResponse();
       const { api, events, breaker } = retrying([() => feed.response], {}, 1);
@@ -477,6 +502,18 @@ describe("resilientFetch", () => {
       expect(events.of("timeout.fired")).toHaveLength(1);
       await call.value?.text();
       expect(clock.pending).toBe(0);
+    });
+
+    it("ends the wait for the next attempt at once when the caller leaves", async () => {
+      const { api, clock } = timed([status(503, { "retry-after": "500" })], { totalTimeoutMs: 1_000_000 });
+      const controller = new AbortController();
+      const call = watch(api(url, { signal: controller.signal }));
+      await clock.settle();
+      expect(clock.pending).toBe(2);
+      controller.abort(new Error("left"));
+      await clock.settle();
+      expect(call.state).toBe("rejected");
+      expect(await heldTimers(clock)).toBe(0);
     });
 
     it("leaves the body alone when the time for the headers is over", async () => {
