@@ -233,10 +233,14 @@ describe("circuitBreaker.snapshot", () => {
     expect([other.start().admitted(), other.start().admitted()]).toEqual([true, false]);
   });
 
-  it("takes over no more open time than the new breaker allows", async () => {
-    const snapshot = { ...setUp().breaker.snapshot(), state: "open", openForMs: 1e9 } as const;
-    const { guarded } = restored(snapshot, { maxOpenMs: 700 });
+  it("takes over no longer times than the new breaker allows", async () => {
+    const snapshot = setUp().breaker.snapshot();
+    const { guarded } = restored({ ...snapshot, state: "open", openForMs: 1e9 }, { maxOpenMs: 700 });
     expect(await rejectionOf(guarded.execute(succeed))).toMatchObject({ retryAfterMs: 700 });
+    const other = restored({ ...snapshot, openings: 1, healthyInMs: 1e9 }, { healthyMs: 500 });
+    await other.clock.advance(500);
+    await other.failTimes(2);
+    expect(other.events.of("circuit-breaker.opened")).toMatchObject([{ openMs: 100 }]);
   });
 
   it("forgets what the breaker has counted and who is under way", async () => {
