@@ -65,7 +65,7 @@ export class ConcurrencyLimitPolicy implements Policy {
 
   enter(call: Call, at: number): "pass" | "park" | "end" {
     const { weight } = call.options;
-    if (weight === undefined && this.inUse < this.maxConcurrent && this.queued === 0) {
+    if (weight === undefined && this.inUse + 1 <= this.maxConcurrent && this.queued === 0) {
       this.inUse++;
       if (this.leases !== undefined) call.keep(at, this.remember(1));
       return "pass";
@@ -187,7 +187,8 @@ export class ConcurrencyLimitPolicy implements Policy {
   private handOut(): void {
     if (this.queued === 0 || this.inUse >= this.maxConcurrent) return;
     const nowMs = this.clock.now();
-    for (let waiter = this.queue.head; waiter !== null; waiter = this.queue.head) {
+    while (this.queue.head !== null && this.inUse < this.maxConcurrent) {
+      const waiter = this.queue.head;
       if (nowMs >= waiter.dueMs) this.send(waiter, "wait");
       else if (waiter.weight > this.maxConcurrent) this.send(waiter, "weight");
       else if (nowMs >= waiter.call.nearestDeadline()) {
@@ -201,7 +202,7 @@ export class ConcurrencyLimitPolicy implements Policy {
 
   private grant(waiter: Waiter, nowMs: number): void {
     this.inUse = sum(this.inUse, waiter.weight);
-    waiter.dueMs = nowMs + handOverMs;
+    waiter.grantedMs = nowMs;
     this.send(waiter, "granted");
     this.handedOver.add(waiter);
   }
@@ -223,7 +224,8 @@ export class ConcurrencyLimitPolicy implements Policy {
     const { handedOver, leases, reclaimable } = this;
     if (handedOver.length === 0 && !leases?.size && !reclaimable?.size) return;
     const nowMs = this.clock.now();
-    for (let waiter = handedOver.head; waiter !== null && nowMs >= waiter.dueMs; waiter = handedOver.head) {
+    for (let waiter = handedOver.head; waiter !== null; waiter = handedOver.head) {
+      if (nowMs - waiter.grantedMs < handOverMs) break;
       handedOver.remove(waiter);
       waiter.state = "revoked";
       this.inUse = sum(this.inUse, -waiter.weight);

@@ -23,7 +23,8 @@ export class Waiter implements Timer {
   state: "queued" | "granted" | "late" | "revoked" | "gone" | ConcurrencyLimitReason = "queued";
   /** Makes the waiter go on in its own context, according to its state. To be given the waiter itself. */
   wake: (waiter: Waiter) => void = nobody;
-  /** While queued, when it has waited long enough; once granted, until when it must have taken up the permit. */
+  /** When a permit was handed to it. */
+  grantedMs = 0;
   dueMs = 0;
   previous: Timer | null = null;
   next: Timer | null = null;
