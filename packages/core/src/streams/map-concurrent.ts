@@ -102,6 +102,7 @@ class Mapping<T, R> {
     const released = this.reader.release(reason);
     for (const item of this.inWork) item.abort(reason);
     this.inWork.clear();
+    this.queue.length = 0;
     return released;
   }
 

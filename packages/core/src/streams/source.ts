@@ -3,7 +3,8 @@ import { rejectOption } from "../options.ts";
 
 /**
  * What the functions of this folder read. A stream is locked while it is read; an iterable is iterated once. Strings are
- * not sources.
+ * not sources. A stream can be stopped in the middle of a read; an async generator, and so a stream of Node's own kind,
+ * hears of its release only when the read is over: give it the signal too, or take `Readable.toWeb(stream)`.
  */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;
 
