@@ -2,7 +2,7 @@
 // turn out slow. Linked, so that the oldest is found and any is taken out in constant time.
 
 export class InFlight {
-  readonly startedMs: number;
+  startedMs: number;
   /** The breaker's generation when the call was let through. */
   readonly generation: number;
   /** The trip's number for it once it has been recorded as slow; null before. */

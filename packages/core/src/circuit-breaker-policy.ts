@@ -220,14 +220,17 @@ export class CircuitBreakerPolicy implements Policy {
   /** Does what a timer would have done since: ends the lease of a probe, counts calls that have become slow. */
   private catchUp(call: Call, nowMs: number): void {
     const { inFlight, slowMs, trip } = this;
+    const { oldest } = inFlight;
+    // As for the open time: a clock that was set back must not lengthen a lease by as much.
+    if (oldest !== null && nowMs < oldest.startedMs) oldest.startedMs = nowMs;
     if (this.probing) {
-      const endedMs = (inFlight.oldest?.startedMs ?? nowMs) + this.probeLeaseMs;
+      const endedMs = (oldest?.startedMs ?? nowMs) + this.probeLeaseMs;
       // The probe never came back: it hangs, or its request was killed. Either way it did not succeed.
       if (nowMs >= endedMs) this.open(call, endedMs);
       return;
     }
     if (slowMs === undefined) return;
-    for (let entry = inFlight.oldest; entry !== null; entry = inFlight.oldest) {
+    for (let entry = oldest; entry !== null; entry = inFlight.oldest) {
       const slowAtMs = entry.startedMs + slowMs;
       if (nowMs < slowAtMs) return;
       inFlight.remove(entry);

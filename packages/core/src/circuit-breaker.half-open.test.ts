@@ -145,6 +145,20 @@ describe("circuitBreaker with a probe that hangs", () => {
     expect(breaker.state).toBe("open");
   });
 
+  it("does not wait longer for it when the clock is set back", async () => {
+    const { clock, breaker, start, halfOpen } = setUp({ probeLeaseMs: 30 });
+    await clock.advance(10_000);
+    await halfOpen();
+    start();
+    clock.jump(-9_000);
+    const refused = start();
+    await clock.settle();
+    expect(refused.call.error).toMatchObject({ retryAfterMs: 30 });
+    await clock.advance(30);
+    start();
+    expect(breaker.state).toBe("open");
+  });
+
   it("leases for the open time, or for the time from which its trip calls a call slow", async () => {
     const slowTrip = countWindow({ calls: 1, minCalls: 1, slowMs: 20, slowRatio: 1 });
     const leases = [
