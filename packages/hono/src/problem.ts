@@ -55,7 +55,10 @@ export interface ProblemParts {
  */
 export function toProblem(error: unknown, more: Readonly<Record<string, ProblemKind>> = {}): ProblemParts {
   const given = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-  const kind = given === undefined ? undefined : lookUp(more, given) ?? (isHeadgateError(error) ? lookUp(kinds, given) : undefined);
+  const kind =
+    given === undefined
+      ? undefined
+      : (lookUp(more, given) ?? (isHeadgateError(error) ? lookUp(kinds, given) : undefined));
   const code = kind === undefined ? "ERR_INTERNAL" : (given as string);
   const { status, title, detail, retryAfterMs } = kind ?? unknown;
   const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
