@@ -8,6 +8,10 @@ export type {
 } from "./backoff.ts";
 export type { OperationContext } from "./attempt.ts";
 export type { Call, ExecuteOptions, Judgement, Operation } from "./call.ts";
+export { cache } from "./cache.ts";
+export type { Cache, CacheOptions } from "./cache.ts";
+export { memoryCacheStore } from "./cache-store.ts";
+export type { CacheEntry, CacheStore, MemoryCacheStore, MemoryCacheStoreOptions } from "./cache-store.ts";
 export { circuitBreaker } from "./circuit-breaker.ts";
 export type {
   CircuitBreaker,

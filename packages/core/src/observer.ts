@@ -125,6 +125,45 @@ export type HeadgateEvent =
       readonly injection: "latency" | "failure" | "value" | "hang" | "drip";
       readonly attempt: number;
     }
+  | {
+      readonly type: "cache.hit";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly key: string;
+      readonly ageMs: number;
+    }
+  | { readonly type: "cache.missed"; readonly pipeline: string; readonly name: string; readonly key: string }
+  | {
+      readonly type: "cache.served-stale";
+      readonly pipeline: string;
+      readonly name: string;
+      /** A new value is being fetched in the background, or the call did not succeed. */
+      readonly because: "revalidating" | "failed";
+      readonly ageMs: number;
+    }
+  | {
+      /** Fetching a new value in the background has ended. */
+      readonly type: "cache.refreshed";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly key: string;
+      readonly outcome: Outcome;
+    }
+  | {
+      /** A value was not stored because it can be read once only. */
+      readonly type: "cache.skipped";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly key: string;
+    }
+  | {
+      /** The store, or what the cache needs to use it, has failed or was too slow. The call goes on without. */
+      readonly type: "cache.store-failed";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly operation: "get" | "set" | "clone" | "defer";
+      readonly error: unknown;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */
