@@ -5,7 +5,7 @@ import type { Policy } from "../policy.ts";
 import { exchangeOf } from "./exchange.ts";
 import type { Deadline } from "./guarded-body.ts";
 
-/** Policies that send the operation itself again. Others that run caller's code (a fallback) have code of their own. */
+/** Policies that send the operation itself again, and whose doing so can be stopped from around them. */
 const repeatingKinds: ReadonlySet<string> = new Set(["retry", "hedge"]);
 
 const isRepeating = (policy: Policy): boolean => repeatingKinds.has(policy.kind);
@@ -17,12 +17,14 @@ export function repeatsRequests({ policies }: Pipeline): boolean {
 
 /** The policies, and with them their state, stay those of the pipeline that was given. */
 export function aroundExchange(given: Pipeline, judgement: Judgement<unknown>): Pipeline {
-  const { policies, firstRerun, name, clock, emit } = given;
-  return new Pipeline({ ...judgement, name, clock, observer: emit }, [
-    ...policies.slice(0, firstRerun),
-    deadlineMark,
-    ...policies.slice(firstRerun).map((policy) => (isRepeating(policy) ? onlyRepeatable(policy) : policy)),
-  ]);
+  const { name, clock, emit } = given;
+  const policies = given.policies.map((policy) => (isRepeating(policy) ? onlyRepeatable(policy) : policy));
+  // A fallback runs code of its own: the timeouts inside it are still those of the whole call.
+  const attempts = policies.findIndex(
+    ({ reruns, kind }) => repeatingKinds.has(kind) || (reruns && kind !== "fallback"),
+  );
+  policies.splice(attempts < 0 ? policies.length : attempts, 0, deadlineMark);
+  return new Pipeline({ ...judgement, name, clock, observer: emit }, policies);
 }
 
 /**

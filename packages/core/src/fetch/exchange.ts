@@ -2,7 +2,7 @@
 import type { OperationContext } from "../attempt.ts";
 import type { ExecuteOptions } from "../call.ts";
 import type { Clock } from "../clock.ts";
-import type { HeadgateError } from "../errors.ts";
+import type { TimeoutScope } from "../errors.ts";
 import type { HeadgateEvent } from "../observer.ts";
 import { type BodyWatch, type Deadline, guardResponse } from "./guarded-body.ts";
 import { ReplayBody } from "./replay-body.ts";
@@ -116,19 +116,15 @@ export class Exchange {
       signal: this.options.signal,
       abort: (reason) => aborter.abort(reason),
       release: context.hold(),
-      failed: (error) => this.tellFailed(error),
+      failed: (error, timedOut) => this.tellFailed(error, timedOut),
     };
   }
 
-  private tellFailed(error: unknown): void {
+  private tellFailed(error: unknown, timedOut: TimeoutScope | undefined): void {
     const { emit, pipeline } = this.settings;
     if (emit === undefined) return;
-    const { deadline } = this;
-    if (
-      deadline?.scope === "total" &&
-      (error as (Partial<HeadgateError> & { scope?: unknown }) | null)?.scope === "total"
-    )
-      emit({ type: "timeout.fired", pipeline, scope: "total", timeoutMs: deadline.timeoutMs });
+    if (timedOut === "total")
+      emit({ type: "timeout.fired", pipeline, scope: timedOut, timeoutMs: this.deadline?.timeoutMs ?? 0 });
     emit({ type: "resilient-fetch.body-failed", pipeline, error });
   }
 }

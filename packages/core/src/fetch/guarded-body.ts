@@ -22,8 +22,8 @@ export interface BodyWatch {
   readonly abort: (reason: unknown) => void;
   /** Gives the permit back. */
   readonly release: () => void;
-  /** Is told of an error that is not the caller's doing. */
-  readonly failed: (error: unknown) => void;
+  /** Is told of an error that is not the caller's doing; of a timeout of this body as such. */
+  readonly failed: (error: unknown, timedOut?: TimeoutScope) => void;
 }
 
 export class GuardedBody {
@@ -35,9 +35,9 @@ export class GuardedBody {
   private idleTimer: ClockTimer | null = null;
   private over = false;
 
-  constructor(body: ReadableStream<Uint8Array<ArrayBuffer>>, watch: BodyWatch) {
+  constructor(reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, watch: BodyWatch) {
     this.watch = watch;
-    this.reader = body.getReader();
+    this.reader = reader;
     // A byte stream like the body of every response, so that readers with buffers of their own work. Nothing is read
     // ahead: the time between two reads is the reader's, and no silence of the server's.
     this.stream = new ReadableStream({
@@ -95,7 +95,7 @@ export class GuardedBody {
       const error = withoutStack(() => new TimeoutError(timeoutMs, scope));
       error.pipeline = this.watch.pipeline;
       this.cut(error);
-      this.watch.failed(error);
+      this.watch.failed(error, scope);
     });
   }
 
@@ -129,7 +129,9 @@ const withoutBody: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
 /** The same response with a watched body; the very same object when there is none to watch. */
 export function guardResponse(response: Response, watch: () => BodyWatch): Response {
   if (response.body === null || withoutBody.has(response.status)) return response;
-  const { stream } = new GuardedBody(response.body, watch());
+  // The reader comes first: a body that somebody reads already is an error, and nothing may be held then.
+  const reader = response.body.getReader();
+  const { stream } = new GuardedBody(reader, watch());
   return withOriginOf(response, new Response(stream, response));
 }
 

@@ -93,6 +93,15 @@ describe("ReplayBody", () => {
     expect(source.cancelled).toBe(true);
   });
 
+  it("does not pass for complete when the call was over before its end", async () => {
+    const body = new ReplayBody(piecesStream("ab", "cd").stream, 10);
+    const reader = body.open().getReader();
+    await reader.read();
+    const reason = new Error("gave up");
+    body.cancel(reason);
+    expect(await rejectionOf(reader.read())).toBe(reason);
+  });
+
   it("passes on the error of the source, and is not repeatable then", async () => {
     const broken = new Error("the disk is gone");
     const body = new ReplayBody(

@@ -66,6 +66,8 @@ export class ReplayBody {
     this.keeping = false;
     this.kept = [];
     this.cancelSource(reason);
+    // An attempt that goes on all the same must not take the end of the source for the end of the body.
+    this.failure ??= { error: reason };
   }
 
   private cancelSource(reason: unknown): void {

@@ -4,6 +4,7 @@ import {
   concurrencyLimit,
   consecutiveFailures,
   constantBackoff,
+  fallback,
   pipeline,
   retry,
   timeout,
@@ -60,6 +61,11 @@ describe("resilientFetch", () => {
     } finally {
       globalThis.fetch = fetch;
     }
+  });
+
+  it("stands where a fetch is expected", async () => {
+    const { api }: { api: typeof fetch } = retrying([status(200)]);
+    expect((await api(new Request(url))).status).toBe(200);
   });
 
   it("passes everything on to fetch but what is for the policies", async () => {
@@ -177,6 +183,25 @@ describe("resilientFetch", () => {
       expect(counter.requests).toHaveLength(1);
     });
 
+    it("is a hedge's affair too", async () => {
+      const hedged: (string | undefined)[] = [];
+      const hedge: Policy = {
+        kind: "hedge",
+        enter({ options }) {
+          hedged.push(options.key);
+          return "pass";
+        },
+        leave: ({ options }) => {
+          hedged.push(options.key);
+          return "pass";
+        },
+      };
+      const api = resilientFetch({ pipeline: pipeline("hedged", hedge), fetch: stubFetch(status(200)).fetch });
+      await api(url, { method: "POST", call: { key: "post" } });
+      await api(url, { call: { key: "get" } });
+      expect(hedged).toEqual(["get", "get"]);
+    });
+
     it("no method beside those in `idempotentMethods`", async () => {
       const { api, requests } = retrying([status(500)], { idempotentMethods: ["HEAD"] });
       await api(url);
@@ -246,6 +271,15 @@ describe("resilientFetch", () => {
       const { api, requests } = retrying([new Response("", { status: 500 })], settings);
       expect((await api(url, { method: "PUT", body: source.stream })).status).toBe(500);
       expect(requests.map(({ body }) => body)).toEqual(["1234567890"]);
+    });
+
+    it("leaves an iterable alone, which can be read once", async () => {
+      const { api, requests } = retrying([() => new Response("", { status: 500 })]);
+      const body = (async function* () {
+        yield new TextEncoder().encode("once");
+      })();
+      expect((await api(url, { method: "PUT", body: body as unknown as BodyInit })).status).toBe(500);
+      expect(requests).toHaveLength(1);
     });
 
     it("cancels a stream that the server does not want to its end", async () => {
@@ -442,6 +476,14 @@ describe("resilientFetch", () => {
       expect(count()).toBe(1);
     });
 
+    it("that somebody reads already are an error, and hold nothing", async () => {
+      const read = new Response("x");
+      await read.text();
+      const { api, limit } = retrying([() => read]);
+      expect(await rejectionOf(api(url))).toBeInstanceOf(TypeError);
+      expect(limit.inUse).toBe(0);
+    });
+
     it("that fail are told to the observer; the outcome was decided at the headers", async () => {
       const feed = feedableResponse();
       const { api, events, breaker } = retrying([() => feed.response], {}, 1);
@@ -558,6 +600,25 @@ describe("resilientFetch", () => {
       expect(text.state).toBe("pending");
       await clock.advance(1);
       expect(text.error).toMatchObject({ scope: "total" });
+    });
+
+    it("knows the total timeout inside a fallback, and takes a timeout without a retry for the total", async () => {
+      const clock = new TestClock();
+      const total = () => timeout({ timeoutMs: 100, clock });
+      const attempts = [retry({ clock }), timeout({ timeoutMs: 50, clock })];
+      for (const policies of [
+        [fallback({ handlers: [() => new Response("else")] }), total(), ...attempts],
+        [total()],
+      ]) {
+        const { fetch } = stubFetch(() => feedableResponse().response);
+        const api = resilientFetch({ pipeline: pipeline({ name: "a", clock }, ...policies), fetch });
+        const text = watch((await api(url)).text());
+        await clock.advance(99);
+        expect(text.state).toBe("pending");
+        await clock.advance(1);
+        expect(text.error).toMatchObject({ scope: "total", timeoutMs: 100 });
+      }
+      expect(clock.pending).toBe(0);
     });
 
     it("holds the caller's own deadline to the end of the body", async () => {
