@@ -1,7 +1,7 @@
 // One execution of a pipeline: what it is to do, what it carries up, where it is, and the ways to move it on. The control
 // flow stands in `engine.ts`.
 import type { Attempt, OperationContext } from "./attempt.ts";
-import type { ClockTimer } from "./clock.ts";
+import type { Clock, ClockTimer } from "./clock.ts";
 import { goDown, goUp, judge, type OperationResult, settle, toResult } from "./engine.ts";
 import type { HeadgateError } from "./errors.ts";
 import type { TimeoutTimer } from "./host-timers.ts";
@@ -65,6 +65,8 @@ export class Call {
   work: Attempt | null = null;
   /** The innermost timeout that is armed. */
   timer: TimeoutTimer | null = null;
+  /** Whether that was since the call last waited: then the timer knows what the clock says. */
+  justTimed = false;
 
   outcome: Outcome = "success";
   /** Whether `result` is an error to throw or a value to return. */
@@ -80,6 +82,8 @@ export class Call {
   startedMs = 0;
   /** What earlier attempts ended with, oldest first, as far as a policy that sent the call down again has noted it. */
   history: unknown[] | null = null;
+  /** While resting: what the policy that has parked the call needs to let go of it. */
+  parked: unknown = null;
   /** The timer of the caller's own deadline. */
   deadlineTimer: ClockTimer | null = null;
 
@@ -135,6 +139,13 @@ export class Call {
     return "end";
   }
 
+  /** What this clock says, without reading it again for a call that has just done so. */
+  readClock(clock: Clock): number {
+    const { timer } = this;
+    if (!this.justTimed || timer === null || clock !== this.pipeline.clock) return clock.now();
+    return timer.dueMs - timer.timeoutMs;
+  }
+
   /** The nearest deadline on the pipeline's clock; `Infinity` without one. */
   nearestDeadline(): number {
     let deadline = this.options.deadline ?? Number.POSITIVE_INFINITY;
@@ -174,6 +185,7 @@ export class Call {
   nextAttempt(at: number): void {
     this.attempt++;
     this.work = null;
+    this.justTimed = false;
     if (this.keptAt > at) this.keptAt = -1;
     this.keptMore?.fill(undefined, at + 1);
   }

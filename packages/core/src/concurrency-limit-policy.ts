@@ -81,8 +81,8 @@ export class ConcurrencyLimitPolicy implements Policy {
     return "pass";
   }
 
-  interrupt(call: Call, at: number): void {
-    const waiter = call.recall(at) as Waiter;
+  interrupt(call: Call): void {
+    const waiter = call.parked as Waiter;
     this.waits.stop(waiter);
     const { state } = waiter;
     waiter.state = "gone";
@@ -187,21 +187,24 @@ export class ConcurrencyLimitPolicy implements Policy {
   private handOut(): void {
     if (this.queued === 0 || this.inUse >= this.maxConcurrent) return;
     const nowMs = this.clock.now();
-    while (this.queue.head !== null && this.inUse < this.maxConcurrent) {
-      const waiter = this.queue.head;
+    for (let waiter = this.queue.head; waiter !== null && this.inUse < this.maxConcurrent; waiter = this.queue.head) {
+      const { weight } = waiter;
+      const inUse = sum(this.inUse, weight);
       if (nowMs >= waiter.dueMs) this.send(waiter, "wait");
-      else if (waiter.weight > this.maxConcurrent) this.send(waiter, "weight");
+      else if (weight > this.maxConcurrent) this.send(waiter, "weight");
       else if (nowMs >= waiter.call.nearestDeadline()) {
         // Its timeout is late, but will end it: an operation that starts now would be for nobody.
         this.unqueue(waiter);
         waiter.state = "late";
-      } else if (this.fits(waiter.weight)) this.grant(waiter, nowMs);
-      else return;
+      } else if (inUse > this.maxConcurrent) return;
+      else {
+        this.inUse = inUse;
+        this.grant(waiter, nowMs);
+      }
     }
   }
 
   private grant(waiter: Waiter, nowMs: number): void {
-    this.inUse = sum(this.inUse, waiter.weight);
     waiter.grantedMs = nowMs;
     this.send(waiter, "granted");
     this.handedOver.add(waiter);
@@ -238,10 +241,11 @@ export class ConcurrencyLimitPolicy implements Policy {
   }
 
   private enqueue(waiter: Waiter): void {
-    waiter.call.keep(waiter.at, waiter);
+    const { call } = waiter;
+    call.parked = waiter;
     this.queue.add(waiter);
     this.queued++;
-    this.waits.start(waiter);
+    this.waits.start(waiter, call.readClock(this.clock));
     // Waking resolves a promise that the waiter made itself: it goes on in its own context, not on the stack of the
     // call that released the permit or whose timer has fired.
     const woken = newPromise();
@@ -261,9 +265,10 @@ export class ConcurrencyLimitPolicy implements Policy {
       this.inUse = sum(this.inUse, weight);
     }
     waiter.state = "gone";
+    call.parked = null;
     this.waits.stop(waiter);
     if (state === "granted" || state === "revoked") {
-      call.keep(at, weight === 1 && this.leases === undefined ? undefined : this.remember(weight));
+      if (weight !== 1 || this.leases !== undefined) call.keep(at, this.remember(weight));
       call.resume(at);
       return;
     }

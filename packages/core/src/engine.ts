@@ -179,6 +179,7 @@ function judgeError(error: unknown, isOverload: ((result: unknown) => boolean) |
 /** The call waits: parked by the policy at `call.at`, or for its operation. */
 function rest(call: Call): void {
   call.phase = "resting";
+  call.justTimed = false;
   const cut = call.pendingCut;
   if (cut === null) return;
   call.pendingCut = null;

@@ -34,8 +34,8 @@ export class TimeoutTimer implements Timer {
 }
 
 export interface Timers<T extends Timer> {
-  /** Sets `dueMs` and calls back then, unless it is stopped before. */
-  start(timer: T): void;
+  /** Sets `dueMs`, as long from `nowMs` as these timers run, and calls back then, unless it is stopped before. */
+  start(timer: T, nowMs: number): void;
   /** May be called for a timer that has expired. */
   stop(timer: T): void;
 }
@@ -51,8 +51,8 @@ export class HostTimers<T extends Timer> implements Timers<T> {
     this.expire = expire;
   }
 
-  start(timer: T): void {
-    timer.dueMs = this.clock.now() + this.delayMs;
+  start(timer: T, nowMs: number): void {
+    timer.dueMs = nowMs + this.delayMs;
     timer.host = this.clock.after(this.delayMs, () => this.expire(timer));
   }
 

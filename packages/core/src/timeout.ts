@@ -25,18 +25,21 @@ class TimeoutPolicy implements Policy {
   readonly kind = "timeout";
   readonly cuts = true;
   readonly timeoutMs: number;
+  private readonly clock: Clock;
   private readonly timers: Timers<TimeoutTimer>;
 
   constructor(timeoutMs: number, clock: Clock) {
     this.timeoutMs = timeoutMs;
+    this.clock = clock;
     this.timers = sharedTimers(clock, timeoutMs, expire);
   }
 
   enter(call: Call, at: number): "pass" {
     const timer = new TimeoutTimer(call, at, this.timeoutMs);
     if (timersAreShared && at > call.pipeline.firstRerun) keepContext(timer);
-    this.timers.start(timer);
+    this.timers.start(timer, call.readClock(this.clock));
     call.timer = timer;
+    call.justTimed = this.clock === call.pipeline.clock;
     return "pass";
   }
 

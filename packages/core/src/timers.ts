@@ -23,8 +23,8 @@ class TimerList<T extends Timer> implements Timers<T> {
     this.tick = () => this.run();
   }
 
-  start(timer: T): void {
-    timer.dueMs = this.clock.now() + this.delayMs;
+  start(timer: T, nowMs: number): void {
+    timer.dueMs = nowMs + this.delayMs;
     const tail = this.tail;
     timer.previous = tail;
     this.tail = timer;
