@@ -3,7 +3,8 @@
 import type { Attempt, OperationContext } from "./attempt.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 import { goDown, goUp, judge, type OperationResult, settle, toResult } from "./engine.ts";
-import type { HeadgateError } from "./errors.ts";
+import { type HeadgateError, withoutStack } from "./errors.ts";
+import { account } from "./explain.ts";
 import type { TimeoutTimer } from "./host-timers.ts";
 import type { HeadgateEvent } from "./observer.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -71,7 +72,11 @@ export class Call {
   outcome: Outcome = "success";
   /** Whether `result` is an error to throw or a value to return. */
   threw = false;
-  result: unknown = undefined;
+  /** A policy of this pipeline has refused the call, and will not let one through for so long; `Infinity` if it knows not. */
+  refusedForMs: number | null = null;
+  private concluded: unknown = undefined;
+  /** Makes the error of a refusal when somebody asks for it. */
+  private refusal: (() => HeadgateError) | null = null;
 
   /** The call is being ended by a policy further out, or by its caller: a policy is told, not asked. */
   cutting = false;
@@ -120,11 +125,33 @@ export class Call {
     return this.keptAt === at ? this.kept : this.keptMore?.[at];
   }
 
+  /** What the call carries up: an error or a value. */
+  get result(): unknown {
+    if (this.refusal !== null) this.makeError(this.refusal);
+    return this.concluded;
+  }
+
+  /** Whether `result` is a refusal whose error nobody has asked for yet. */
+  get errorIsDue(): boolean {
+    return this.refusal !== null;
+  }
+
+  // Apart, so that the getter stays small.
+  private makeError(refusal: () => HeadgateError): void {
+    this.refusal = null;
+    const error = withoutStack(refusal);
+    error.pipeline = this.pipeline.name;
+    this.concluded = error;
+    if (this.phase === "done") account(this);
+  }
+
   /** Sets what the call carries up from here. */
   conclude(outcome: Outcome, threw: boolean, result: unknown): void {
     this.outcome = outcome;
     this.threw = threw;
-    this.result = result;
+    this.concluded = result;
+    this.refusal = null;
+    this.refusedForMs = null;
   }
 
   /** Like `conclude`, for what caller's code has returned or thrown: decides the outcome as for the operation itself. */
@@ -132,10 +159,14 @@ export class Call {
     judge(this, threw, result);
   }
 
-  /** A policy refuses the call with its own error. Returns the step that `enter` answers with. */
-  refuse(error: HeadgateError): "end" {
-    error.pipeline = this.pipeline.name;
-    this.conclude("ignored", true, error);
+  /**
+   * A policy refuses the call with its own error, which is made when somebody asks for it. Returns the step that `enter`
+   * answers with. `retryAfterMs` is how long the policy will go on refusing, if it knows.
+   */
+  refuse(makeError: () => HeadgateError, retryAfterMs: number = Number.POSITIVE_INFINITY): "end" {
+    this.conclude("ignored", true, undefined);
+    this.refusal = makeError;
+    this.refusedForMs = retryAfterMs;
     return "end";
   }
 
@@ -187,7 +218,8 @@ export class Call {
     this.work = null;
     this.justTimed = false;
     if (this.keptAt > at) this.keptAt = -1;
-    this.keptMore?.fill(undefined, at + 1);
+    const { keptMore } = this;
+    if (keptMore !== null) for (let i = at + 1; i < keptMore.length; i++) keptMore[i] = undefined;
   }
 
   /**

@@ -14,7 +14,7 @@ import {
   checkSnapshot,
 } from "./circuit-breaker-snapshot.ts";
 import type { Clock } from "./clock.ts";
-import { CircuitOpenError, withoutStack } from "./errors.ts";
+import { CircuitOpenError } from "./errors.ts";
 import type { Policy } from "./policy.ts";
 import type { Random } from "./random.ts";
 import type { Trip } from "./trip.ts";
@@ -171,16 +171,21 @@ export class CircuitBreakerPolicy implements Policy {
     }
     this.rejected++;
     call.emit?.({ type: "circuit-breaker.rejected", pipeline: call.pipeline.name, name: this.name, retryAfterMs });
-    return call.refuse(withoutStack(() => new CircuitOpenError(this.name, retryAfterMs, this.cause)));
+    const { name, cause } = this;
+    return call.refuse(() => new CircuitOpenError(name, retryAfterMs, cause), retryAfterMs);
   }
 
   /** A call of this generation has ended, and nobody has looked at how long it took. */
   private record(call: Call): void {
     const { outcome } = call;
+    // The clock is read only for a trip that looks at it, and when the circuit opens.
+    const nowMs = this.timed ? this.clock.now() : 0;
     if (outcome === "success") {
-      const nowMs = this.timed ? this.clock.now() : 0;
       if (this.trip.record("success", nowMs)) this.tripped(call, this.clock.now());
-    } else if (outcome !== "ignored") this.recordFailure(call, this.clock.now(), null);
+    } else if (outcome !== "ignored") {
+      this.cause = call.result;
+      if (this.trip.record(resultOf(call), nowMs)) this.tripped(call, this.clock.now(), hintOf(call));
+    }
   }
 
   private recordFailure(call: Call, nowMs: number, slowSample: number | null): void {

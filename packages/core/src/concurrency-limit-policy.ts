@@ -4,7 +4,7 @@ import type { Call } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import type { AcquireOptions, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
 import { DuePermits, HeldPermit, Permit, sum } from "./concurrency-limit-permit.ts";
-import { ConcurrencyLimitError, type ConcurrencyLimitReason, InvalidOptionError, withoutStack } from "./errors.ts";
+import { ConcurrencyLimitError, type ConcurrencyLimitReason, InvalidOptionError } from "./errors.ts";
 import type { Timers } from "./host-timers.ts";
 import { checkInteger, checkNumber } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -121,9 +121,10 @@ export class ConcurrencyLimitPolicy implements Policy {
   /** Not simply a free permit: there are weights, or somebody waits, or all permits are taken. */
   private enterInOrder(call: Call, at: number, weight: number): "pass" | "park" | "end" {
     const priority = this.order === "priority" ? (call.options.priority ?? 0) : 0;
-    if (!(weight > 0)) return call.refuse(new InvalidOptionError("execute.weight", "a number above 0", String(weight)));
+    if (!(weight > 0))
+      return call.refuse(() => new InvalidOptionError("execute.weight", "a number above 0", String(weight)));
     if (!(priority >= Number.NEGATIVE_INFINITY))
-      return call.refuse(new InvalidOptionError("execute.priority", "a number", String(priority)));
+      return call.refuse(() => new InvalidOptionError("execute.priority", "a number", String(priority)));
     if (weight > this.maxConcurrent) return this.refuse(call, "weight", weight);
     if (this.hasRoom(weight, priority)) {
       this.inUse = sum(this.inUse, weight);
@@ -300,7 +301,7 @@ export class ConcurrencyLimitPolicy implements Policy {
     else this.rejectedWeight++;
     call.emit?.({ type: "concurrency-limit.rejected", pipeline: call.pipeline.name, name: this.name, reason });
     const detail = reason === "full" ? this.queued : reason === "weight" ? weight : this.maxWaitMs;
-    return call.refuse(withoutStack(() => new ConcurrencyLimitError(reason, this.maxConcurrent, detail)));
+    return call.refuse(() => new ConcurrencyLimitError(reason, this.maxConcurrent, detail));
   }
 }
 

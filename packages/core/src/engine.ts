@@ -155,19 +155,25 @@ export function judge(call: Call, threw: boolean, result: unknown): void {
   const { options, pipeline } = call;
   const isFailure = options.isFailure ?? pipeline.judgement.isFailure;
   const isOverload = options.isOverload ?? pipeline.judgement.isOverload;
-  call.threw = threw;
-  call.result = result;
   if (!threw && isFailure === undefined && isOverload === undefined) {
-    call.outcome = "success";
+    call.conclude("success", false, result);
     return;
   }
   try {
-    if (threw) call.outcome = judgeError(result, isOverload);
-    else if (isOverload?.(result)) call.outcome = "dropped";
-    else call.outcome = isFailure?.(result) ? "failure" : "success";
+    const outcome = threw ? judgeError(result, isOverload) : judgeValue(result, isFailure, isOverload);
+    call.conclude(outcome, threw, result);
   } catch (error) {
     call.conclude("failure", true, error);
   }
+}
+
+function judgeValue(
+  value: unknown,
+  isFailure: ((value: unknown) => boolean) | undefined,
+  isOverload: ((result: unknown) => boolean) | undefined,
+): Outcome {
+  if (isOverload?.(value)) return "dropped";
+  return isFailure?.(value) ? "failure" : "success";
 }
 
 function judgeError(error: unknown, isOverload: ((result: unknown) => boolean) | undefined): Outcome {
@@ -191,7 +197,7 @@ export function settle(call: Call): void {
   call.pipeline.inFlight--;
   call.link?.remove();
   call.deadlineTimer?.cancel();
-  if (call.threw) account(call);
+  if (call.threw && !call.errorIsDue) account(call);
   if (call.pipeline.emit !== undefined) call.pipeline.report(call);
   if (call.resolve === null) return;
   if (call.threw && call.reject !== null) call.reject(call.result);
@@ -206,7 +212,23 @@ export type OperationResult<T> =
   | { readonly ok: true; readonly value: T; readonly outcome: Outcome }
   | { readonly ok: false; readonly error: unknown; readonly outcome: Outcome };
 
+/** A refusal whose error nobody may ever look at. */
+class RefusedResult {
+  readonly ok = false;
+  readonly outcome = "ignored";
+  readonly #call: Call;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  get error(): unknown {
+    return this.#call.result;
+  }
+}
+
 export function toResult(call: Call): OperationResult<unknown> {
+  if (call.errorIsDue) return new RefusedResult(call);
   const { threw, result, outcome } = call;
   return threw ? { ok: false, error: result, outcome } : { ok: true, value: result, outcome };
 }

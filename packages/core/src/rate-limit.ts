@@ -2,7 +2,6 @@
 // with the time at which it will not be, or waits for it in order.
 import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
-import { withoutStack } from "./errors.ts";
 import { gcra } from "./gcra.ts";
 import { checkFunction, checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
 import type { EnterStep, Policy } from "./policy.ts";
@@ -270,7 +269,7 @@ class RateLimitPolicy implements Policy {
     this.rejected++;
     const { name } = this;
     call.emit?.({ type: "rate-limit.rejected", pipeline: call.pipeline.name, name, reason, retryAfterMs });
-    return call.refuse(withoutStack(() => new RateLimitError(name, reason, retryAfterMs, weight, cause)));
+    return call.refuse(() => new RateLimitError(name, reason, retryAfterMs, weight, cause));
   }
 }
 

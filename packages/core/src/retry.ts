@@ -127,11 +127,9 @@ class RetryPolicy implements Policy {
     if (!this.mayRetry(call, tries.count)) return "pass";
     if (tries.count >= this.maxAttempts) return this.exhaust(call, tries.count);
     const delayMs = this.delay(call, tries);
-    const deadlineMs = call.nearestDeadline();
-    if (
-      deadlineMs !== Number.POSITIVE_INFINITY &&
-      call.pipeline.clock.now() + delayMs + this.minAttemptMs >= deadlineMs
-    ) {
+    // Less than a host timer can tell is not worth reading the clock for: the deadline itself will end the call.
+    const neededMs = delayMs + this.minAttemptMs;
+    if (neededMs > 1 && neededMs >= call.remainingMs()) {
       this.outOfTime++;
       return "pass";
     }
@@ -144,7 +142,8 @@ class RetryPolicy implements Policy {
       delayMs,
       result: call.result,
     });
-    (call.history ??= []).push(call.result);
+    if (call.history === null) call.history = [call.result];
+    else call.history.push(call.result);
     if (!call.threw) call.discard(call.result);
     if (delayMs <= 0) return "again";
     this.wait(call, at, tries, delayMs);
@@ -166,10 +165,10 @@ class RetryPolicy implements Policy {
   }
 
   private mayRetry(call: Call, attempt: number): boolean {
-    const { outcome, threw, result } = call;
+    const { outcome } = call;
     if (outcome === "success") return false;
     if (outcome === "ignored" && !(reopensInMs(call) < call.remainingMs())) return false;
-    return this.shouldRetry({ result, threw, outcome, attempt });
+    return this.shouldRetry({ result: call.result, threw: call.threw, outcome, attempt });
   }
 
   private delay(call: Call, tries: Tries): number {
@@ -188,14 +187,16 @@ class RetryPolicy implements Policy {
   }
 }
 
-/** When an open circuit inside will let a call through; never for anything else, and never without a deadline. */
+/**
+ * When what refused the call inside will let one through: a policy of this pipeline that knows, or an open circuit of a
+ * pipeline that the operation uses. Never for anything else, and never without a deadline.
+ */
 function reopensInMs(call: Call): number {
+  if (call.nearestDeadline() === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (call.refusedForMs !== null) return call.refusedForMs;
   const { result } = call;
-  const open =
-    isHeadgateError(result) &&
-    result.code === "ERR_CIRCUIT_OPEN" &&
-    call.nearestDeadline() !== Number.POSITIVE_INFINITY;
-  return open ? (result as unknown as { retryAfterMs: number }).retryAfterMs : Number.POSITIVE_INFINITY;
+  if (!isHeadgateError(result) || result.code !== "ERR_CIRCUIT_OPEN") return Number.POSITIVE_INFINITY;
+  return (result as unknown as { retryAfterMs: number }).retryAfterMs;
 }
 
 /**
