@@ -112,13 +112,12 @@ export class KeyTable {
     return this.entries.size >= this.maxKeys;
   }
 
-  /** Forgets the least recently used key for which nobody waits; undefined when there is somebody for each. */
+  /** Makes room for `add`: forgets the least recently used key for which nobody waits. Undefined without such a key. */
   evict(): KeyEntry | undefined {
     for (let tries = this.entries.size; tries > 0; tries--) {
       const oldest = this.entries.values().next().value as KeyEntry;
       if (oldest.waiters === null) {
         this.entries.delete(oldest.key);
-        if (this.latest === oldest) this.latest = null;
         return oldest;
       }
       this.touch(oldest);

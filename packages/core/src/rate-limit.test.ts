@@ -292,6 +292,32 @@ describe("rateLimit", () => {
       expect(started).toEqual(["a@0", "b@25", "c@35", "d@45"]);
     });
 
+    it("lets no light call overtake a heavy one whose turn has slipped", async () => {
+      const { clock, start, started } = setUp({ burst: 3, maxWaitMs: 100 });
+      start("all", { weight: 3 });
+      start("b");
+      start("heavy", { weight: 3 });
+      start("light");
+      clock.jump(55);
+      await clock.advance(50);
+      expect(started).toEqual(["all@0", "b@55", "heavy@65", "light@75"]);
+    });
+
+    it("takes nothing for one who leaves just after it has moved up", async () => {
+      const { clock, limit, start, started } = setUp({ burst: 1, maxWaitMs: 100 });
+      const [first, second] = [new AbortController(), new AbortController()];
+      start("a");
+      start("b", { signal: first.signal });
+      start("c", { signal: second.signal });
+      await clock.advance(5);
+      first.abort();
+      second.abort();
+      await clock.advance(5);
+      start("d");
+      expect(started).toEqual(["a@0", "d@10"]);
+      expect([limit.queued, await heldTimers(clock)]).toEqual([0, 0]);
+    });
+
     it("refuses a waiter whose turn has slipped beyond its time, and says when", async () => {
       const { clock, events, start, started } = setUp({ burst: 1, maxWaitMs: 20 });
       start("a");

@@ -135,7 +135,7 @@ class RateLimitPolicy implements Policy {
   }
 
   get busy(): boolean {
-    return this.memory.queued > 0 || this.clock.now() < this.memory.fullMs;
+    return this.clock.now() < this.memory.fullMs;
   }
 
   describe(): string {

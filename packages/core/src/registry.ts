@@ -123,7 +123,6 @@ class PipelineRegistry implements Registry {
   }
 
   delete(key: string): boolean {
-    if (this.#latest?.key === key) this.#latest = null;
     return this.#entries.delete(key);
   }
 
