@@ -2,6 +2,7 @@ import {
   type FailedCall,
   type FallbackHandler,
   type Policy,
+  ConcurrencyLimitError,
   circuitBreaker,
   concurrencyLimit,
   constantBackoff,
@@ -210,6 +211,19 @@ describe("fallback", () => {
       ["ERR_CIRCUIT_OPEN", "ignored"],
     ]);
     expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("hands on how long a policy inside will go on refusing, when no handler has an answer", async () => {
+    const refused: Policy = {
+      kind: "refusing",
+      enter: (call) => call.refuse(() => new ConcurrencyLimitError("full", 1, 0), 25),
+    };
+    const seen: unknown[] = [];
+    const outer: Policy = { kind: "outer", leave: (call) => (seen.push(call.outcome, call.refusedForMs), "pass") };
+    const handlers = [() => Promise.reject(new Error("no"))];
+    const error = await rejectionOf(pipeline("refused", outer, fallback({ handlers }), refused).execute(() => 1));
+    expect(error).toMatchObject({ code: "ERR_CONCURRENCY_LIMIT", pipeline: "refused" });
+    expect(seen).toEqual(["ignored", 25]);
   });
 
   it("asks `shouldFallback` which failures it is to answer", async () => {

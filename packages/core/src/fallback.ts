@@ -55,6 +55,7 @@ class Failure implements FailedCall {
   readonly attempts: number;
   readonly handlerResults: unknown[] = [];
   readonly call: Call;
+  private readonly refusedForMs: number | null;
   /** The call was ended from further out. */
   gone = false;
   private reason: unknown = undefined;
@@ -66,6 +67,7 @@ class Failure implements FailedCall {
     this.threw = call.threw;
     this.outcome = call.outcome as Exclude<Outcome, "success">;
     this.attempts = call.attempt;
+    this.refusedForMs = call.refusedForMs;
   }
 
   get signal(): AbortSignal {
@@ -91,6 +93,7 @@ class Failure implements FailedCall {
   /** The failure itself is what the call carries up. */
   restore(): void {
     this.call.conclude(this.outcome, this.threw, this.result);
+    this.call.refusedForMs = this.refusedForMs;
   }
 }
 

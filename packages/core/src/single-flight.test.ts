@@ -2,6 +2,7 @@ import {
   type Call,
   type Policy,
   type SingleFlightOptions,
+  ConcurrencyLimitError,
   concurrencyLimit,
   constantBackoff,
   pipeline,
@@ -339,6 +340,19 @@ describe("singleFlight", () => {
     run(0).resolve("unknown");
     await clock.settle();
     expect([calls[0]?.error, calls[1]?.error, discarded]).toEqual([failure, failure, ["unknown"]]);
+  });
+
+  it("hands on how long a policy inside will go on refusing", async () => {
+    const refused: Policy = {
+      kind: "refusing",
+      enter: (call) => call.refuse(() => new ConcurrencyLimitError("full", 1, 0), 25),
+    };
+    const seen: unknown[] = [];
+    const outer: Policy = { kind: "outer", leave: (call) => (seen.push(call.outcome, call.refusedForMs), "pass") };
+    const guarded = pipeline("refused", outer, singleFlight({ clock: new TestClock() }), refused);
+    const error = await rejectionOf(guarded.execute(() => 1, { key: "a" }));
+    expect(error).toMatchObject({ code: "ERR_CONCURRENCY_LIMIT", pipeline: "refused" });
+    expect(seen).toEqual(["ignored", 25]);
   });
 
   it("takes one permit of a limit inside for all, and ends a wait for it when all have left", async () => {

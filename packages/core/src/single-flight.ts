@@ -249,6 +249,7 @@ class SingleFlightPolicy implements Policy {
     passenger.leave();
     call.conclude(outcome, !ok, ok ? result.value : result.error);
     const inner = flight.inner as Call;
+    call.refusedForMs = inner.refusedForMs;
     call.work = inner.work;
     if (!leads) return;
     call.attempt = inner.attempt;
