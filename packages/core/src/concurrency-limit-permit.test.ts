@@ -83,6 +83,25 @@ describe("concurrencyLimit.acquire", () => {
   });
 });
 
+describe("a hand-over that is not taken up in time", () => {
+  it("leaves its waiter in the queue: it is given the next permit", async () => {
+    const { clock, limit, guarded } = setUp({ maxWaitMs: 5000 });
+    const first = await limit.acquire();
+    const stalled = watch(guarded.execute(() => "went on"));
+    first.release();
+    // Everything stands still for a second before the waiter goes on.
+    clock.jump(1000);
+    const newcomer = limit.tryAcquire();
+    expect(newcomer).toBeDefined();
+    await clock.settle();
+    expect([stalled.state, limit.queued]).toEqual(["pending", 1]);
+    newcomer?.release();
+    await clock.settle();
+    expect([stalled.value, limit.inUse, limit.queued]).toEqual(["went on", 0, 0]);
+    expect(await heldTimers(clock)).toBe(0);
+  });
+});
+
 describe("concurrencyLimit.tryAcquire", () => {
   it("takes a permit when there is one, and nothing when there is none", async () => {
     const { limit } = setUp({ maxConcurrent: 3 });

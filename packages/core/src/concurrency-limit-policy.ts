@@ -244,9 +244,14 @@ export class ConcurrencyLimitPolicy implements Policy {
   private enqueue(waiter: Waiter): void {
     const { call } = waiter;
     call.parked = waiter;
+    this.waits.start(waiter, call.readClock(this.clock));
+    this.queueUp(waiter);
+  }
+
+  private queueUp(waiter: Waiter): void {
+    waiter.state = "queued";
     this.queue.add(waiter);
     this.queued++;
-    this.waits.start(waiter, call.readClock(this.clock));
     // Waking resolves a promise that the waiter made itself: it goes on in its own context, not on the stack of the
     // call that released the permit or whose timer has fired.
     const woken = newPromise();
@@ -261,8 +266,8 @@ export class ConcurrencyLimitPolicy implements Policy {
     if (state === "granted") {
       this.handedOver.remove(waiter);
     } else if (state === "revoked") {
-      // Too late for the permit that it was given. Another one, or its timer will tell it.
-      if (!this.fits(weight)) return;
+      // Too late for the permit that it was given: another one, or it waits again.
+      if (!this.fits(weight)) return this.queueUp(waiter);
       this.inUse = sum(this.inUse, weight);
     }
     waiter.state = "gone";
@@ -283,11 +288,7 @@ export class ConcurrencyLimitPolicy implements Policy {
     else if (state === "late") {
       waiter.state = "wait";
       waiter.wake(waiter);
-    } else if (state === "revoked") {
-      // Its promise is spent: it has been woken once. Only on Workers, where its timer is its own.
-      waiter.state = "wait";
-      this.takeUp(waiter);
-    }
+    } else if (state === "revoked") waiter.state = "wait";
     // Others may have waited for this one, or for permits that are due to come back.
     if (this.queued === 0) return;
     this.takeBack();
