@@ -17,6 +17,11 @@ export type Operation<T> = (context: OperationContext) => T | PromiseLike<T>;
 export interface Judgement<T> {
   /** True for a returned value that is a failure all the same: a 5xx response, say. It is returned as it is. */
   readonly isFailure?: ((value: T) => boolean) | undefined;
+  /**
+   * True for a returned value or a thrown error that says nothing about the dependency: the caller's own mistake, an upload
+   * that its sender broke off. It counts nowhere and is not retried.
+   */
+  readonly isIgnored?: ((result: unknown) => boolean) | undefined;
   /** True for a returned value or a thrown error that means overload: 429 or 503, connection refused. */
   readonly isOverload?: ((result: unknown) => boolean) | undefined;
   /** Gives up a value that nobody will receive: that of an abandoned attempt, or one that is tried again. */

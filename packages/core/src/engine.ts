@@ -155,31 +155,24 @@ export function judge(call: Call, threw: boolean, result: unknown): void {
   const { options, pipeline } = call;
   const isFailure = options.isFailure ?? pipeline.judgement.isFailure;
   const isOverload = options.isOverload ?? pipeline.judgement.isOverload;
-  if (!threw && isFailure === undefined && isOverload === undefined) {
+  const isIgnored = options.isIgnored ?? pipeline.judgement.isIgnored;
+  if (!threw && isFailure === undefined && isOverload === undefined && isIgnored === undefined) {
     call.conclude("success", false, result);
     return;
   }
   try {
-    const outcome = threw ? judgeError(result, isOverload) : judgeValue(result, isFailure, isOverload);
+    let outcome: Outcome;
+    if (isIgnored?.(result) || (threw && isRefusal(result))) outcome = "ignored";
+    else if (isOverload?.(result) || (threw && isTimeout(result))) outcome = "dropped";
+    else outcome = threw || isFailure?.(result) ? "failure" : "success";
     call.conclude(outcome, threw, result);
   } catch (error) {
     call.conclude("failure", true, error);
   }
 }
 
-function judgeValue(
-  value: unknown,
-  isFailure: ((value: unknown) => boolean) | undefined,
-  isOverload: ((result: unknown) => boolean) | undefined,
-): Outcome {
-  if (isOverload?.(value)) return "dropped";
-  return isFailure?.(value) ? "failure" : "success";
-}
-
-function judgeError(error: unknown, isOverload: ((result: unknown) => boolean) | undefined): Outcome {
-  if (isRefusal(error)) return "ignored";
-  if (isHeadgateError(error) && error.code === "ERR_TIMEOUT") return "dropped";
-  return isOverload?.(error) ? "dropped" : "failure";
+function isTimeout(error: unknown): boolean {
+  return isHeadgateError(error) && error.code === "ERR_TIMEOUT";
 }
 
 /** The call waits: parked by the policy at `call.at`, or for its operation. */

@@ -70,6 +70,8 @@ export { retry } from "./retry.ts";
 export type { FailedAttempt, Retry, RetryBudget, RetryOptions } from "./retry.ts";
 export { singleFlight } from "./single-flight.ts";
 export type { SingleFlight, SingleFlightOptions } from "./single-flight.ts";
+export { standardPipeline } from "./standard-pipeline.ts";
+export type { StandardPipelineOptions } from "./standard-pipeline.ts";
 export { timeout } from "./timeout.ts";
 export type { Timeout, TimeoutOptions } from "./timeout.ts";
 export { countWindow } from "./trip-count-window.ts";

@@ -75,6 +75,12 @@ export type HeadgateEvent =
       readonly handlerResult: unknown;
     }
   | {
+      /** A response's body ended with an error, after its headers had counted as the outcome of the call. */
+      readonly type: "resilient-fetch.body-failed";
+      readonly pipeline: string;
+      readonly error: unknown;
+    }
+  | {
       readonly type: "rate-limit.rejected";
       readonly pipeline: string;
       readonly name: string;
@@ -100,10 +106,11 @@ export type HeadgateEvent =
       readonly admitted: boolean;
     }
   | {
-      /** A response's body ended with an error, after its headers had counted as the outcome of the call. */
-      readonly type: "resilient-fetch.body-failed";
+      readonly type: "chaos.injected";
       readonly pipeline: string;
-      readonly error: unknown;
+      readonly name: string;
+      readonly injection: "latency" | "failure" | "value" | "hang" | "drip";
+      readonly attempt: number;
     }
   | {
       readonly type: "single-flight.joined";
@@ -117,13 +124,6 @@ export type HeadgateEvent =
       readonly type: "single-flight.expired";
       readonly pipeline: string;
       readonly key: string;
-    }
-  | {
-      readonly type: "chaos.injected";
-      readonly pipeline: string;
-      readonly name: string;
-      readonly injection: "latency" | "failure" | "value" | "hang" | "drip";
-      readonly attempt: number;
     }
   | {
       readonly type: "cache.hit";

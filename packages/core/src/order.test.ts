@@ -21,6 +21,12 @@ describe("pipeline", () => {
     ["a retry inside a retry", [retry(), retry()], "keep one of them"],
     ["a fallback inside a retry", [retry(), fallbackLike], "put the fallback outside the retry"],
     ["a fallback inside a breaker", [circuitBreaker(), fallbackLike], "put the fallback outside the circuit breaker"],
+    ["chaos outside what it is to test", [{ kind: "chaos", leave: () => "pass" }, retry()], "put chaos innermost"],
+    [
+      "a fallback inside a cache",
+      [{ kind: "cache", leave: () => "pass" }, fallbackLike],
+      "put the fallback outside the cache",
+    ],
     [
       "an attempt timeout that is not shorter than the total one",
       [timeout({ timeoutMs: 100 }), retry(), timeout({ timeoutMs: 100 })],

@@ -24,7 +24,7 @@ export class PolicyOrderError extends HeadgateError {
 
 interface Rule {
   readonly outer: string;
-  readonly inner: string;
+  readonly inner: readonly string[];
   /** Whether the pair is wrong; `between` are the policies from the outer to the inner one, without these. @default always */
   readonly applies?: (outer: Policy, inner: Policy, between: readonly Policy[]) => boolean;
   readonly why: string;
@@ -46,45 +46,57 @@ const millis = (policy: Policy): number => (policy as { readonly timeoutMs?: num
 
 const rules: readonly Rule[] = [
   {
+    outer: "chaos",
+    inner: ["fallback", "timeout", "retry", "circuit-breaker", "concurrency-limit"],
+    why: "what chaos injects never reaches the policies inside it",
+    fix: "put chaos innermost",
+  },
+  {
+    outer: "cache",
+    inner: ["fallback"],
+    why: "the cache would keep the answers that the fallback makes up",
+    fix: "put the fallback outside the cache",
+  },
+  {
     outer: "circuit-breaker",
-    inner: "retry",
+    inner: ["retry"],
     why: "the circuit breaker never sees the failures that the retry inside it makes good",
     fix: "put the retry outside the circuit breaker",
   },
   {
     outer: "concurrency-limit",
-    inner: "retry",
+    inner: ["retry"],
     why: "a permit would be held during the back-off, while nothing runs",
     fix: "put the concurrency limit inside the retry",
   },
   {
     outer: "retry",
-    inner: "retry",
+    inner: ["retry"],
     why: "the attempts of two retries multiply",
     fix: "keep one of them",
   },
   {
     outer: "retry",
-    inner: "fallback",
+    inner: ["fallback"],
     why: "the retry never sees the failures that the fallback inside it answers",
     fix: "put the fallback outside the retry",
   },
   {
     outer: "circuit-breaker",
-    inner: "fallback",
+    inner: ["fallback"],
     why: "the circuit breaker never sees the failures that the fallback inside it answers",
     fix: "put the fallback outside the circuit breaker",
   },
   {
     outer: "timeout",
-    inner: "timeout",
+    inner: ["timeout"],
     applies: (outer, inner) => millis(inner) >= millis(outer),
     why: "the inner timeout is not shorter than the outer one, which always ends the call first",
     fix: "make the inner one shorter, or remove it",
   },
   {
     outer: "timeout",
-    inner: "timeout",
+    inner: ["timeout"],
     applies: (outer, inner, between) =>
       millis(inner) < millis(outer) && !between.some(({ kind }) => takesTime.has(kind)),
     why: "nothing between the two timeouts takes time, so that the outer one can never act",
@@ -98,7 +110,7 @@ export function checkOrder(pipeline: string, policies: readonly Policy[]): void 
     policies.slice(0, innerAt).flatMap((outer, outerAt) => {
       const between = policies.slice(outerAt + 1, innerAt);
       return rules
-        .filter((rule) => rule.outer === outer.kind && rule.inner === inner.kind)
+        .filter((rule) => rule.outer === outer.kind && rule.inner.includes(inner.kind))
         .filter(({ applies }) => applies === undefined || applies(outer, inner, between))
         .map(
           ({ why, fix }) =>

@@ -206,6 +206,20 @@ describe("pipeline", () => {
     expect(await rejectionOf(bare.execute(() => Promise.reject(another), { isOverload: predicate }))).toBe(failure);
   });
 
+  it("asks `isIgnored` first, about values and errors, and does not retry what says nothing", async () => {
+    const log: string[] = [];
+    const guarded = pipeline(
+      { name: "ignored", isIgnored: (result) => result === failure || result === 400 },
+      retry(),
+      tracing("a", log),
+    );
+    const operation = failingTimes(1, failure);
+    expect(await rejectionOf(guarded.execute(operation, { isOverload: () => true }))).toBe(failure);
+    expect(operation.runs).toBe(1);
+    expect(await guarded.execute(() => 400, { isFailure: () => true })).toBe(400);
+    expect(log.filter((line) => line.includes("up"))).toEqual(["a up ignored", "a up ignored"]);
+  });
+
   it("asks `isOverload` about errors too, and about overload before failure", async () => {
     const log: string[] = [];
     const guarded = pipeline("judged", tracing("policy", log));

@@ -40,6 +40,8 @@ export class Pipeline {
   readonly cuts: boolean;
   /** The place of the outermost policy that runs caller's code again; one past the last without any. */
   readonly firstRerun: number;
+  /** The place of the outermost policy that sends calls down more than once; one past the last without any. */
+  readonly firstRepeat: number;
   /** A place for each policy's memory of a call; calls copy it when they need it. */
   readonly nothingKept: readonly unknown[];
   /** How results count where `execute` does not say it. */
@@ -52,7 +54,7 @@ export class Pipeline {
   private readonly insides: (Pipeline | undefined)[] = [];
 
   constructor(options: PipelineOptions, policies: readonly Policy[]) {
-    const { name, clock = systemClock, observer, isFailure, isOverload, discard, retryAfterMs } = options;
+    const { name, clock = systemClock, observer, isFailure, isIgnored, isOverload, discard, retryAfterMs } = options;
     this.name = name;
     this.policies = policies;
     this.enters = policies.map(({ enter }) => enter);
@@ -68,10 +70,14 @@ export class Pipeline {
     this.leftOnSuccess = outwards(({ leave, failuresOnly }) => leave !== undefined && failuresOnly !== true);
     this.clock = clock;
     this.cuts = policies.some((policy) => policy.cuts === true);
-    const firstRerun = policies.findIndex((policy) => policy.reruns === true);
-    this.firstRerun = firstRerun < 0 ? depth : firstRerun;
+    const first = (wanted: (policy: Policy) => boolean) => {
+      const at = policies.findIndex(wanted);
+      return at < 0 ? depth : at;
+    };
+    this.firstRepeat = first(({ repeats }) => repeats === true);
+    this.firstRerun = first(({ repeats, reruns }) => repeats === true || reruns === true);
     this.nothingKept = policies.map(() => undefined);
-    this.judgement = { isFailure, isOverload, discard, retryAfterMs };
+    this.judgement = { isFailure, isIgnored, isOverload, discard, retryAfterMs };
     this.emit = observer && guarded(observer);
   }
 

@@ -28,9 +28,11 @@ export type LeaveStep = "pass" | "park" | "again";
 export interface Policy {
   /** The feature's name, kebab-case: `"circuit-breaker"`. Errors, events and metrics carry it. */
   readonly kind: string;
+  /** True for a policy that sends a call down more than once (retry, hedge): what is inside it is an attempt. */
+  readonly repeats?: boolean;
   /**
-   * True for a policy that runs caller's code again on the way up (retry, hedge, fallback). A timeout inside such
-   * a policy wakes the call in its own asynchronous context.
+   * True for a policy that runs other code of the caller's on the way up (fallback). A timeout inside such a policy, or
+   * one that repeats, wakes the call in its own asynchronous context.
    */
   readonly reruns?: boolean;
   /** What the policy does and with which settings, in a few words for people: `"2000 ms"`. The kind stands before it. */

@@ -77,7 +77,7 @@ interface Tries {
 
 class RetryPolicy implements Policy {
   readonly kind = "retry";
-  readonly reruns = true;
+  readonly repeats = true;
   readonly failuresOnly = true;
   readonly maxAttempts: number;
   private readonly backoff: Backoff;

@@ -132,7 +132,12 @@ describe("timeout", () => {
     const clock = new TestClock();
     const seen: number[] = [];
     const outer = timeout({ timeoutMs: 100, clock });
-    const guarded = pipeline({ name: "remaining", clock }, outer, retry({ clock, maxAttempts: 1 }), timeout({ timeoutMs: 30, clock }));
+    const guarded = pipeline(
+      { name: "remaining", clock },
+      outer,
+      retry({ clock, maxAttempts: 1 }),
+      timeout({ timeoutMs: 30, clock }),
+    );
     const call = watch(
       guarded.execute(async (context) => {
         seen.push(context.remainingMs);

@@ -74,8 +74,8 @@ function expire(timer: TimeoutTimer): void {
 
 function end({ call, at, timeoutMs }: TimeoutTimer): void {
   if (call === null) return;
-  const { name, firstRerun } = call.pipeline;
-  const scope = at > firstRerun ? "attempt" : "total";
+  const { name, firstRepeat } = call.pipeline;
+  const scope = at > firstRepeat ? "attempt" : "total";
   const error = withoutStack(() => new TimeoutError(timeoutMs, scope));
   error.pipeline = name;
   call.emit?.({ type: "timeout.fired", pipeline: name, scope, timeoutMs });

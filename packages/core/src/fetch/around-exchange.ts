@@ -19,11 +19,7 @@ export function repeatsRequests({ policies }: Pipeline): boolean {
 export function aroundExchange(given: Pipeline, judgement: Judgement<unknown>): Pipeline {
   const { name, clock, emit } = given;
   const policies = given.policies.map((policy) => (isRepeating(policy) ? onlyRepeatable(policy) : policy));
-  // A fallback runs code of its own: the timeouts inside it are still those of the whole call.
-  const attempts = policies.findIndex(
-    ({ reruns, kind }) => repeatingKinds.has(kind) || (reruns && kind !== "fallback"),
-  );
-  policies.splice(attempts < 0 ? policies.length : attempts, 0, deadlineMark);
+  policies.splice(given.firstRepeat, 0, deadlineMark);
   return new Pipeline({ ...judgement, name, clock, observer: emit }, policies);
 }
 
@@ -56,10 +52,10 @@ function deadlineOf(call: Call): Deadline | null {
  * to be repeated is shown as `ignored`: it then does what it does for every outcome that says nothing.
  */
 function onlyRepeatable(policy: Policy): Policy {
-  const { kind, reruns, cuts, failuresOnly, describe } = policy;
+  const { kind, repeats, cuts, failuresOnly, describe } = policy;
   return {
     kind,
-    ...(reruns !== undefined && { reruns }),
+    ...(repeats !== undefined && { repeats }),
     ...(cuts !== undefined && { cuts }),
     ...(failuresOnly !== undefined && { failuresOnly }),
     ...(describe && { describe: () => describe.call(policy) }),

@@ -26,9 +26,14 @@ describe("isOverloadResult", () => {
   it.each([
     [500, false],
     [429, true],
-    [503, true],
+    [503, false],
   ])("%i: %s", (status, overload) => {
     expect(isOverloadResult(new Response(null, { status }))).toBe(overload);
+  });
+
+  it("takes a 503 for overload when it says when to come back", () => {
+    expect(isOverloadResult(new Response(null, { status: 503, headers: { "retry-after": "1" } }))).toBe(true);
+    expect(isOverloadResult(new Response(null, { status: 500, headers: { "retry-after": "1" } }))).toBe(false);
   });
 
   it("looks for the system's code behind the error of fetch", () => {

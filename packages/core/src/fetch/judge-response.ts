@@ -24,9 +24,13 @@ const overloadCodes: ReadonlySet<unknown> = new Set([
   "UND_ERR_HEADERS_TIMEOUT",
 ]);
 
-/** 429, 503, or an error whose cause is a refused or timed out connection. */
+/**
+ * 429, a 503 that says when to come back, or an error whose cause is a refused or timed out connection. A 503 that does not
+ * say it is a failure like any 5xx: servers that are broken, not busy, answer so.
+ */
 export function isOverloadResult(result: unknown): boolean {
-  if (isAnswer(result)) return result.status === 429 || result.status === 503;
+  if (isAnswer(result))
+    return result.status === 429 || (result.status === 503 && result.headers.get("retry-after") !== null);
   // `fetch` hides the system's error behind "fetch failed"; a chain of causes longer than this is a circle.
   let error = result as { code?: unknown; cause?: unknown } | null | undefined;
   for (let depth = 0; depth < 5 && typeof error === "object" && error !== null; depth++) {

@@ -65,7 +65,8 @@ describe("resilientFetch", () => {
       [status(404), "success"],
       [status(500), "failure"],
       [status(429), "dropped"],
-      [status(503), "dropped"],
+      [status(503), "failure"],
+      [status(503, { "retry-after": "1" }), "dropped"],
       [new TypeError("fetch failed", { cause: Object.assign(new Error(), { code: "ECONNREFUSED" }) }), "dropped"],
       [new TypeError("fetch failed", { cause: Object.assign(new Error(), { code: "ECONNRESET" }) }), "failure"],
     ])("%s is a %s", async (answer, outcome) => {
