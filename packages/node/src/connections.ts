@@ -1,0 +1,100 @@
+// What a server has open. `node:http` knows its connections, but neither counts them nor tells about those that were
+// upgraded, which a shutdown has to end as well.
+import type { Server, ServerResponse } from "node:http";
+import type { Server as HttpsServer } from "node:https";
+import type { Socket } from "node:net";
+import type { RequestContext } from "./request-context.ts";
+
+export type HttpServer = Server | HttpsServer;
+
+/** Connections of a server. `open` is `active` and `idle` together; the other counts only rise. */
+export interface ConnectionCounts {
+  readonly open: number;
+  /** With a request that is not answered to its end. */
+  readonly active: number;
+  /** Between two requests, before the first, or upgraded. */
+  readonly idle: number;
+  /** Since the server was made. */
+  readonly accepted: number;
+  /** Closed at once because `maxConnections` were open. */
+  readonly refused: number;
+}
+
+export class Connections {
+  readonly server: HttpServer;
+  readonly #sockets = new Set<Socket>();
+  readonly #responses = new Map<ServerResponse, RequestContext | null>();
+  #accepted = 0;
+  #refused = 0;
+  #closing = false;
+
+  constructor(server: HttpServer) {
+    this.server = server;
+    const secure = "setSecureContext" in server;
+    const see = (socket: Socket) => {
+      if (this.#sockets.has(socket)) return;
+      this.#accepted++;
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    };
+    server.on("connection", see);
+    server.on("drop", () => this.#refused++);
+    // Before the listener that answers.
+    server.prependListener("request", (request, response: ServerResponse) => {
+      // One that was open before this began. Under TLS the request's socket is not the one that was accepted.
+      if (!secure) see(request.socket);
+      if (this.#closing) response.shouldKeepAlive = false;
+      this.#responses.set(response, null);
+      response.once("close", () => this.#responses.delete(response));
+    });
+  }
+
+  get counts(): ConnectionCounts {
+    // A response has no socket while another one is before it on the same connection; its request does.
+    const active = new Set(Array.from(this.#responses.keys(), ({ req }) => req.socket)).size;
+    const open = Math.max(this.#sockets.size, active);
+    return { open, active, idle: open - active, accepted: this.#accepted, refused: this.#refused };
+  }
+
+  /** The context of the request that this response answers, for `abort`. */
+  setContext(response: ServerResponse, context: RequestContext): void {
+    if (this.#responses.has(response)) this.#responses.set(response, context);
+  }
+
+  /** From now on every response says `Connection: close`, those that are being prepared included. */
+  announceClose(): void {
+    this.#closing = true;
+    for (const response of this.#responses.keys()) {
+      if (!response.headersSent) response.shouldKeepAlive = false;
+    }
+  }
+
+  /** Accepts nothing more; resolves when the last connection has ended. */
+  close(): Promise<void> {
+    const closed = new Promise<void>((done) => {
+      // An error says that it was not listening, which is what is wanted.
+      this.server.close(() => done());
+    });
+    this.sweep();
+    return closed;
+  }
+
+  /** Ends the connections that have no request. */
+  sweep(): void {
+    this.server.closeIdleConnections();
+    // Node 22 does not count those as idle on which nothing has come yet, and would wait for them.
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+  }
+
+  /** Aborts the requests that are not answered yet. Returns how many there are. */
+  abort(reason: unknown): number {
+    for (const context of this.#responses.values()) context?.abort(reason);
+    return this.#responses.size;
+  }
+
+  /** Ends every connection, upgraded ones included. */
+  destroy(): void {
+    this.server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}

@@ -1,0 +1,21 @@
+export { acceptQueueLength } from "./accept-queue.ts";
+export type { ConnectionCounts, HttpServer } from "./connections.ts";
+export { ambient, currentContext, runWithContext } from "./context.ts";
+export type { AmbientContext, TraceContext } from "./context.ts";
+export { gracefulShutdown } from "./graceful-shutdown.ts";
+export type { GracefulShutdownOptions, Shutdown, ShutdownPhase, ShutdownReport } from "./graceful-shutdown.ts";
+export { ListenError } from "./listen-error.ts";
+export { mergeMetrics } from "./merge-metrics.ts";
+export type { MergeableMetric, MergeablePoint } from "./merge-metrics.ts";
+export { saturation, saturationPressure } from "./saturation.ts";
+export type {
+  Saturation,
+  SaturationBounds,
+  SaturationOptions,
+  SaturationProbe,
+  SaturationReading,
+  SaturationReason,
+} from "./saturation.ts";
+export { serve } from "./serve.ts";
+export type { ServeOptions, ServerHandle } from "./serve.ts";
+export { ShutdownError } from "./shutdown-error.ts";
