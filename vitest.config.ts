@@ -3,14 +3,17 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const conditions = ["headgate-source"];
-const source = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+/** The workspace's sources, and the files that are written for this runtime. */
+function sourceFor(...runtime: string[]) {
+  const conditions = [...runtime, "headgate-source"];
+  return { resolve: { conditions }, ssr: { resolve: { conditions } } };
+}
 
 export default defineConfig({
   test: {
     projects: [
       {
-        ...source,
+        ...sourceFor(),
         test: {
           name: "node",
           include: [
@@ -21,7 +24,7 @@ export default defineConfig({
         },
       },
       {
-        ...source,
+        ...sourceFor("workerd"),
         plugins: [
           cloudflareTest({
             miniflare: { compatibilityDate: "2026-10-01", compatibilityFlags: ["nodejs_compat"] },

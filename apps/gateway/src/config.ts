@@ -34,7 +34,9 @@ const circuitBreaker = z.strictObject({
     .int()
     .min(1)
     .default(5)
-    .describe("Failures in a row that open the circuit: no response, a timeout, 429 or 5xx."),
+    .describe(
+      "Failures in a row that open the circuit: no response, a timeout or 5xx, but no 503 that says when to come back.",
+    ),
   openMs: durationMs.default(30_000).describe("How long the circuit stays open before a probe is let through."),
 });
 

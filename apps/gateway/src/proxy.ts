@@ -32,8 +32,7 @@ const clientClosedRequest = 499;
 
 export async function proxy(route: Route, incoming: Incoming, upstream: Upstream, respond: Respond): Promise<Response> {
   const { request, headers } = incoming;
-  const { method } = request;
-  let { signal } = request;
+  const { method, signal } = request;
   try {
     const target = toTarget(route, request.url);
     const length = bodyLength(headers);
@@ -54,20 +53,15 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
       body,
       client: signal,
     };
-    let leave: AbortController | undefined;
-    if (body instanceof ReadableStream) {
-      // A body that breaks off ends the call as its caller's abort: no breaker learns from it.
-      leave = new AbortController();
-      signal = AbortSignal.any([signal, leave.signal]);
-    }
     const pipeline = repeatable ? route.repeatable : route.once;
     const response = await pipeline.execute(
-      (context) => send(upstream, { ...outgoing, signal: context.signal }, context, leave, incoming.waitUntil),
+      (context) => send(upstream, { ...outgoing, signal: context.signal }, context, incoming.waitUntil),
       { ...judgement, signal },
     );
     return respond(response.status, toClientHeaders(response.headers), response.body, method);
   } catch (error) {
-    if (signal.aborted && error === signal.reason) return new Response(null, { status: clientClosedRequest });
+    const left = error instanceof ClientBodyError || (signal.aborted && error === signal.reason);
+    if (left) return new Response(null, { status: clientClosedRequest });
     return problem(error, gatewayProblems);
   }
 }
@@ -76,21 +70,15 @@ async function send(
   upstream: Upstream,
   outgoing: UpstreamRequest,
   context: OperationContext,
-  leave: AbortController | undefined,
   waitUntil: Incoming["waitUntil"],
 ): Promise<UpstreamResponse> {
-  try {
-    const response = await upstream.send(outgoing);
-    if (response.ended !== null) {
-      // A response that streams is work that goes on: its permit is kept until the body has ended.
-      const released = response.ended.then(context.hold());
-      waitUntil?.(released);
-    }
-    return response;
-  } catch (error) {
-    if (error instanceof ClientBodyError) leave?.abort(error);
-    throw error;
+  const response = await upstream.send(outgoing);
+  if (response.ended !== null) {
+    // A response that streams is work that goes on: its permit is kept until the body has ended.
+    const released = response.ended.then(context.hold());
+    waitUntil?.(released);
   }
+  return response;
 }
 
 interface Target {

@@ -8,8 +8,8 @@ import {
   consecutiveFailures,
   type Clock,
   exponentialBackoff,
-  type ExecuteOptions,
   type FailedAttempt,
+  type Judgement,
   type Observer,
   pipeline,
   type Pipeline,
@@ -19,8 +19,10 @@ import {
   systemRandom,
   timeout,
 } from "@headgate/core";
+import { parseRetryAfter } from "@headgate/core/fetch";
 import type { RouteConfig } from "./config.ts";
-import { UpstreamUnreachableError, type UpstreamResponse } from "./upstream.ts";
+import { field } from "./headers.ts";
+import { ClientBodyError, UpstreamUnreachableError, type UpstreamResponse } from "./upstream.ts";
 
 export interface RouteSeams {
   readonly observer?: Observer | undefined;
@@ -82,12 +84,26 @@ function shouldRetry({ threw, result }: FailedAttempt): boolean {
   return threw || (result as UpstreamResponse).status !== 429;
 }
 
-/** How a response, or the lack of one, counts. */
-export const judgement: Omit<ExecuteOptions<UpstreamResponse>, "signal"> = {
-  isFailure: (response) => response.status >= 500,
+/**
+ * How a response, or the lack of one, counts. A 503 that says when to come back is overload; one that does not is a failure
+ * like any 5xx.
+ */
+export const judgement: Judgement<UpstreamResponse> = {
+  isFailure: ({ status }) => status >= 500,
+  isIgnored: (result) => result instanceof ClientBodyError,
   isOverload: (result) =>
     result instanceof UpstreamUnreachableError
       ? result.refused
-      : (result as UpstreamResponse).status === 503 || (result as UpstreamResponse).status === 429,
+      : isResponse(result) && (result.status === 429 || (result.status === 503 && retryAfter(result) !== undefined)),
+  retryAfterMs: (result) =>
+    isResponse(result) ? parseRetryAfter(retryAfter(result), field(result.headers, "date")) : undefined,
   discard: ({ body }) => (body instanceof ReadableStream ? body.cancel() : undefined),
 };
+
+function isResponse(result: unknown): result is UpstreamResponse {
+  return typeof result === "object" && result !== null && "status" in result && "headers" in result;
+}
+
+function retryAfter({ headers }: UpstreamResponse): string | undefined {
+  return field(headers, "retry-after");
+}

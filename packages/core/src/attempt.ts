@@ -17,7 +17,7 @@ export interface OperationContext {
    * Keeps the permit of this attempt after the operation has returned, until the function that it returns is called:
    * for a response whose body is still streaming. Calling that function again does nothing.
    */
-  hold(): () => void;
+  readonly hold: () => () => void;
 }
 
 /** The signal of one attempt, or of other code of the caller's that a call runs. */
@@ -84,7 +84,12 @@ export class Attempt implements OperationContext {
     return this.abandonedFor !== null;
   }
 
-  hold(): () => void {
+  /** A getter, so that operations may take it out of the context. */
+  get hold(): () => () => void {
+    return () => this.keep();
+  }
+
+  private keep(): () => void {
     let held = true;
     this.holds++;
     return () => {

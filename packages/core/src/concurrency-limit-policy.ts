@@ -302,7 +302,8 @@ export class ConcurrencyLimitPolicy implements Policy {
     else this.rejectedWeight++;
     call.emit?.({ type: "concurrency-limit.rejected", pipeline: call.pipeline.name, name: this.name, reason });
     const detail = reason === "full" ? this.queued : reason === "weight" ? weight : this.maxWaitMs;
-    return call.refuse(() => new ConcurrencyLimitError(reason, this.maxConcurrent, detail));
+    const { maxConcurrent } = this;
+    return call.refuse(() => new ConcurrencyLimitError(reason, maxConcurrent, detail));
   }
 }
 

@@ -53,7 +53,12 @@ export class Pipeline {
   /** For each place, what is inside it as a pipeline, once that was asked for. */
   private readonly insides: (Pipeline | undefined)[] = [];
 
-  constructor(options: PipelineOptions, policies: readonly Policy[]) {
+  /** @param within the pipeline that this one is the inner part of, and the place that it begins after. */
+  constructor(
+    options: PipelineOptions,
+    policies: readonly Policy[],
+    within?: { readonly outer: Pipeline; readonly at: number },
+  ) {
     const { name, clock = systemClock, observer, isFailure, isIgnored, isOverload, discard, retryAfterMs } = options;
     this.name = name;
     this.policies = policies;
@@ -70,12 +75,14 @@ export class Pipeline {
     this.leftOnSuccess = outwards(({ leave, failuresOnly }) => leave !== undefined && failuresOnly !== true);
     this.clock = clock;
     this.cuts = policies.some((policy) => policy.cuts === true);
-    const first = (wanted: (policy: Policy) => boolean) => {
+    // -1: what is outside this part repeats, so that all of it is inside.
+    const first = (wanted: (policy: Policy) => boolean, outside: number | undefined) => {
+      if (within !== undefined && within.at >= (outside as number)) return -1;
       const at = policies.findIndex(wanted);
       return at < 0 ? depth : at;
     };
-    this.firstRepeat = first(({ repeats }) => repeats === true);
-    this.firstRerun = first(({ repeats, reruns }) => repeats === true || reruns === true);
+    this.firstRepeat = first(({ repeats }) => repeats === true, within?.outer.firstRepeat);
+    this.firstRerun = first(({ repeats, reruns }) => repeats === true || reruns === true, within?.outer.firstRerun);
     this.nothingKept = policies.map(() => undefined);
     this.judgement = { isFailure, isIgnored, isOverload, discard, retryAfterMs };
     this.emit = observer && guarded(observer);
@@ -115,6 +122,7 @@ export class Pipeline {
     return (this.insides[at] ??= new Pipeline(
       { ...this.judgement, name: this.name, clock: this.clock, observer: this.emit && withoutSettled(this.emit) },
       this.policies.slice(at + 1),
+      { outer: this, at },
     ));
   }
 

@@ -1,3 +1,4 @@
+export { parseRetryAfter } from "./judge-response.ts";
 export { resilientFetch } from "./resilient-fetch.ts";
 export type {
   CallInit,

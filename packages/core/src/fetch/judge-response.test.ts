@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { discardResponse, isFailedResponse, isOverloadResult, retryAfterOf } from "./judge-response.ts";
+import { discardResponse, isFailedResponse, isOverloadResult, parseRetryAfter, retryAfterOf } from "./judge-response.ts";
 
 describe("isFailedResponse", () => {
   it.each([
@@ -97,5 +97,15 @@ describe("discardResponse", () => {
     expect(discardResponse(read)).toBeUndefined();
     expect(discardResponse(new Response(null))).toBeUndefined();
     expect(discardResponse("no response")).toBeUndefined();
+  });
+});
+
+describe("parseRetryAfter", () => {
+  it("reads seconds and dates, and nothing else", () => {
+    expect(parseRetryAfter("3")).toBe(3000);
+    const date = "Tue, 24 Nov 2026 06:00:00 GMT";
+    expect(parseRetryAfter("Tue, 24 Nov 2026 06:00:05 GMT", date)).toBe(5000);
+    expect(parseRetryAfter("Tue, 24 Nov 2026 05:00:00 GMT", date)).toBe(0);
+    for (const none of [null, undefined, "", "soon", "-1", "1.5"]) expect(parseRetryAfter(none)).toBeUndefined();
   });
 });

@@ -46,13 +46,29 @@ export function isOverloadResult(result: unknown): boolean {
  */
 export function retryAfterOf(result: unknown, wallClock: () => number): number | undefined {
   if (!isAnswer(result)) return (result as { retryAfterMs?: number } | null | undefined)?.retryAfterMs;
-  const value = result.headers.get("retry-after")?.trim() ?? "";
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const dueMs = dateOf(value);
-  if (dueMs === undefined) return undefined;
-  const nowMs = dateOf(result.headers.get("date")?.trim() ?? "") ?? wallClock();
-  return Math.max(0, dueMs - nowMs);
+  return parseRetryAfter(result.headers.get("retry-after"), result.headers.get("date"), wallClock);
 }
+
+/**
+ * What a `Retry-After` field says, in milliseconds from now; undefined for none and for what cannot be read.
+ *
+ * @param value the field: seconds, or an HTTP-date (RFC 9110, 10.2.3).
+ * @param date the `Date` field of the same response, against which a date is held; without it the host's time of day.
+ */
+export function parseRetryAfter(
+  value: string | null | undefined,
+  date?: string | null,
+  wallClock: () => number = timeOfDay,
+): number | undefined {
+  const text = value?.trim() ?? "";
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const dueMs = dateOf(text);
+  if (dueMs === undefined) return undefined;
+  return Math.max(0, dueMs - (dateOf(date?.trim() ?? "") ?? wallClock()));
+}
+
+/** The host's time of day in milliseconds since 1970. Only dates are held against it, never durations. */
+export const timeOfDay = (): number => new Date().getTime();
 
 /** An HTTP-date in any of its three forms (RFC 9110, 5.6.7); the oldest does not say that it is in GMT, but is. */
 function dateOf(value: string): number | undefined {

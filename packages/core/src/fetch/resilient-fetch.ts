@@ -6,7 +6,7 @@ import { Pipeline } from "../pipeline.ts";
 import { maxDelayMs } from "../clock.ts";
 import { aroundExchange, repeatsRequests } from "./around-exchange.ts";
 import { Exchange, type ExchangeSettings } from "./exchange.ts";
-import { discardResponse, isFailedResponse, isOverloadResult, retryAfterOf } from "./judge-response.ts";
+import { discardResponse, isFailedResponse, isOverloadResult, retryAfterOf, timeOfDay } from "./judge-response.ts";
 import { type StandardFetchOptions, standardOptions, standardPolicies } from "./standard-policies.ts";
 
 /** What `fetch` is, as far as it is called here. */
@@ -80,7 +80,7 @@ const repeatableMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE",
  * @throws {InvalidOptionError} for options out of bounds, and for options of policies beside a pipeline.
  */
 export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFetch {
-  const { fetch = (input, init) => globalThis.fetch(input, init), wallClock = hostWallClock } = options;
+  const { fetch = (input, init) => globalThis.fetch(input, init), wallClock = timeOfDay } = options;
   const { idleTimeoutMs = 30_000, maxReplayBytes = 65_536 } = options;
   const { idempotentMethods = repeatableMethods, isFailure, isOverload } = options;
   checkFunction("resilientFetch.fetch", fetch);
@@ -143,5 +143,3 @@ function checkMethods(methods: readonly string[]): void {
   if (wrong !== undefined || !Array.isArray(methods))
     rejectOption("resilientFetch.idempotentMethods", "an array of methods in capitals", wrong);
 }
-
-const hostWallClock = (): number => new Date().getTime();
