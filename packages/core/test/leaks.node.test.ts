@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { heldTimers } from "./support/leftovers.ts";
 import { listenersOn } from "./support/listeners.ts";
 
-const calls = 100_000;
+const calls = 1_000_000;
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
