@@ -1,6 +1,9 @@
-// Refusals as problem documents (RFC 9457): one table from an error's code to status and title. What an error carries
-// beyond its code stays inside; an unknown error becomes a 500 that says nothing.
+// Refusals as problem documents (RFC 9457). What an error carries beyond its code stays inside; an unknown error becomes a
+// 500 that says nothing.
 import { isHeadgateError } from "@headgate/core";
+import { type ProblemKind, problemKinds, statusTitles } from "./problem-kinds.ts";
+
+export type { ProblemKind } from "./problem-kinds.ts";
 
 /** A problem document. `code` and `policy` say which decision of which policy it was. */
 export interface Problem {
@@ -11,35 +14,9 @@ export interface Problem {
   readonly code: string;
   readonly policy?: string;
   readonly pipeline?: string;
+  /** The rate limits that were exceeded. */
+  readonly "violated-policies"?: readonly string[];
 }
-
-/** How errors of one code are answered. */
-export interface ProblemKind {
-  readonly status: number;
-  readonly title: string;
-  /** Says more to the client than the title; leaves out what is nobody's business outside. */
-  readonly detail?: (error: Error) => string;
-  /** Seconds for `Retry-After`, rounded up; at least 1. */
-  readonly retryAfterMs?: (error: Error) => number;
-}
-
-const kinds: Readonly<Record<string, ProblemKind>> = {
-  ERR_TIMEOUT: { status: 504, title: "Deadline exceeded", detail: (error) => error.message },
-  ERR_CIRCUIT_OPEN: {
-    status: 503,
-    title: "Circuit open",
-    detail: () => "The upstream has been failing; calls to it are refused until it is tried again.",
-    retryAfterMs: (error) => (error as Error & { retryAfterMs: number }).retryAfterMs,
-  },
-  ERR_CONCURRENCY_LIMIT: {
-    status: 503,
-    title: "Concurrency limit reached",
-    detail: (error) => error.message,
-    retryAfterMs: () => 1000,
-  },
-};
-
-const unknown: ProblemKind = { status: 500, title: "Internal error" };
 
 /** The parts of a response: pass them to `new Response(body, { status, headers })`. */
 export interface ProblemParts {
@@ -48,8 +25,11 @@ export interface ProblemParts {
   readonly problem: Problem;
 }
 
+const unknown: ProblemKind = { status: 500, title: "Internal error" };
+
 /**
- * Turns an error into a problem document. Errors of Headgate's policies are known; others can be added by code.
+ * Turns an error into a problem document. Errors of Headgate's policies are known, and Hono's `HTTPException`, whose
+ * message is meant for the client; others can be added by code.
  *
  * @param more kinds for further codes, by `error.code`.
  */
@@ -58,29 +38,69 @@ export function toProblem(error: unknown, more: Readonly<Record<string, ProblemK
   const kind =
     given === undefined
       ? undefined
-      : (lookUp(more, given) ?? (isHeadgateError(error) ? lookUp(kinds, given) : undefined));
-  const code = kind === undefined ? "ERR_INTERNAL" : (given as string);
-  const { status, title, detail, retryAfterMs } = kind ?? unknown;
-  const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
-  if (retryAfterMs) headers["retry-after"] = String(Math.max(1, Math.ceil(retryAfterMs(error as Error) / 1000)));
+      : (lookUp(more, given) ?? (isHeadgateError(error) ? lookUp(problemKinds, given) : undefined));
+  if (kind === undefined && isHttpException(error)) return ofHttpException(error);
+  return ofKind(
+    error as Error,
+    kind ?? unknown,
+    kind === undefined ? "ERR_INTERNAL" : (given as string),
+    kind !== undefined,
+  );
+}
+
+function ofKind(error: Error, kind: ProblemKind, code: string, known: boolean): ProblemParts {
+  const { title, type = `urn:headgate:problem:${code.slice(4).toLowerCase().replaceAll("_", "-")}` } = kind;
+  const status = typeof kind.status === "number" ? kind.status : kind.status(error);
+  const retryAfterMs = kind.retryAfterMs?.(error);
+  const headers = {
+    ...fields,
+    ...kind.headers,
+    ...(retryAfterMs !== undefined && { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
+  };
   const problem: Problem = {
-    type: `urn:headgate:problem:${code.slice(4).toLowerCase().replaceAll("_", "-")}`,
+    type,
     title,
     status,
-    ...(detail && { detail: detail(error as Error) }),
+    ...(kind.detail && { detail: kind.detail(error) }),
+    ...kind.members?.(error),
     code,
-    ...(kind && isHeadgateError(error) && error.policy !== undefined && { policy: error.policy }),
-    ...(kind && isHeadgateError(error) && error.pipeline !== undefined && { pipeline: error.pipeline }),
+    ...(known && isHeadgateError(error) && error.policy !== undefined && { policy: error.policy }),
+    ...(known && isHeadgateError(error) && error.pipeline !== undefined && { pipeline: error.pipeline }),
   };
   return { status, headers, problem };
+}
+
+const fields = { "content-type": "application/problem+json", "cache-control": "no-store" };
+
+/** What Hono's `HTTPException` is, also from another copy of Hono. */
+interface HttpException extends Error {
+  readonly status: number;
+  readonly res?: Response;
+  getResponse(): Response;
+}
+
+function isHttpException(error: unknown): error is HttpException {
+  const { status, getResponse } = (error ?? {}) as { status?: unknown; getResponse?: unknown };
+  return error instanceof Error && typeof getResponse === "function" && typeof status === "number";
+}
+
+function ofHttpException({ status, message }: HttpException): ProblemParts {
+  const title = statusTitles[status] ?? (status < 500 ? "Request refused" : "Internal error");
+  const shown = message !== "" && status < 500;
+  const problem = { type: "about:blank", title, status, ...(shown && { detail: message }), code: `ERR_HTTP_${status}` };
+  return { status, headers: fields, problem };
 }
 
 function lookUp(table: Readonly<Record<string, ProblemKind>>, code: string): ProblemKind | undefined {
   return Object.hasOwn(table, code) ? table[code] : undefined;
 }
 
-/** `toProblem` as a response, for a handler or for Hono's `app.onError`. */
+/**
+ * `toProblem` as a response, for a handler or for Hono's `app.onError`. An `HTTPException` that brings a response of its own
+ * is answered with that.
+ */
 export function problem(error: unknown, more?: Readonly<Record<string, ProblemKind>>): Response {
+  if (isHttpException(error) && error.res !== undefined) return error.getResponse();
   const parts = toProblem(error, more);
   return new Response(JSON.stringify(parts.problem), { status: parts.status, headers: parts.headers });
 }
