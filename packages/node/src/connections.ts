@@ -2,7 +2,7 @@
 // upgraded, which a shutdown has to end as well.
 import type { Server, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { RequestContext } from "./request-context.ts";
 
 export type HttpServer = Server | HttpsServer;
@@ -71,18 +71,20 @@ export class Connections {
 
   /** Accepts nothing more; resolves when the last connection has ended. */
   close(): Promise<void> {
-    const closed = new Promise<void>((done) => {
-      // An error says that it was not listening, which is what is wanted.
-      this.server.close(() => done());
+    return new Promise((done) => {
+      // Not that of `node:http`: it cuts connections that were accepted a moment ago and whose request is on its way, and
+      // stops looking at how long requests take. What an error would say is that it was not listening.
+      NetServer.prototype.close.call(this.server, () => {
+        this.server.close(() => {});
+        done();
+      });
     });
-    this.sweep();
-    return closed;
   }
 
   /** Ends the connections that have no request. */
   sweep(): void {
     this.server.closeIdleConnections();
-    // Node 22 does not count those as idle on which nothing has come yet, and would wait for them.
+    // Older versions of Node do not count those as idle on which nothing has come yet, and would wait for them.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 

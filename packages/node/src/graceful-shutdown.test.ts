@@ -142,9 +142,23 @@ describe("gracefulShutdown", () => {
     const silent = dial(handle.port);
     await until(() => handle.connections.open === 1);
     const report = shutdown.start("test", 0);
-    await clock.settle();
+    await clock.advance(100);
     expect(await report).toMatchObject({ aborted: 0 });
     await until(() => silent.closed());
+  });
+
+  it("answers what was on its way when it stopped accepting", async () => {
+    const { handle, shutdown, clock } = await stopping();
+    const client = dial(handle.port);
+    await until(() => handle.connections.open === 1);
+    const report = shutdown.start("test", 0);
+    await clock.settle();
+    expect([shutdown.phase, handle.server.listening]).toEqual(["draining", false]);
+    client.socket.write("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until(() => client.closed());
+    expect(client.said()).toMatch(/connection: close\r\n[^]*\/late/i);
+    await clock.advance(100);
+    expect(await report).toMatchObject({ aborted: 0 });
   });
 
   it("aborts what has not ended by the deadline, with its reason, and lets it answer", async () => {
@@ -248,7 +262,7 @@ describe("gracefulShutdown", () => {
     await get(`http://127.0.0.1:${port}`, agent);
     const report = shutdown.start("test");
     expect((await get(`http://127.0.0.1:${port}`, agent)).headers.connection).toBe("close");
-    await clock.advance(5000);
+    await clock.advance(5100);
     await report;
     expect([plain.listening, handle.server.listening]).toEqual([false, false]);
   });

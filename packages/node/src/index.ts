@@ -1,4 +1,7 @@
 export { acceptQueueLength } from "./accept-queue.ts";
+export { runCluster } from "./cluster.ts";
+export type { ClusterEvent, ClusterOptions, ClusterPeers, ClusterService } from "./cluster.ts";
+export type { ClusterPrimary } from "./cluster-primary.ts";
 export type { ConnectionCounts, HttpServer } from "./connections.ts";
 export { ambient, currentContext, runWithContext } from "./context.ts";
 export type { AmbientContext, TraceContext } from "./context.ts";
