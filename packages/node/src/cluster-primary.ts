@@ -16,6 +16,7 @@ interface Slot<M extends MergeableMetric> {
 export class ClusterPrimary<M extends MergeableMetric = MergeableMetric> {
   readonly #settings: ClusterSettings<M>;
   readonly #clock: Clock;
+  readonly #forkWorker: () => Worker;
   readonly #slots: Slot<M>[];
   /** All that run, those included that a reload is about to stop. */
   readonly #members = new Set<ClusterMember<M>>();
@@ -32,8 +33,9 @@ export class ClusterPrimary<M extends MergeableMetric = MergeableMetric> {
   #stopped: Promise<void> | null = null;
 
   /** @internal See `runCluster`. */
-  constructor(settings: ClusterSettings<M>) {
+  constructor(settings: ClusterSettings<M>, fork: () => Worker = () => cluster.fork()) {
     this.#settings = settings;
+    this.#forkWorker = fork;
     this.#clock = settings.clock;
     this.#slots = Array.from({ length: settings.workers }, () => ({ member: null, crashes: 0, restart: null }));
   }
@@ -126,8 +128,7 @@ export class ClusterPrimary<M extends MergeableMetric = MergeableMetric> {
   }
 
   #fork(slot: Slot<M>): ClusterMember<M> {
-    const worker: Worker = cluster.fork();
-    const member = new ClusterMember<M>(worker, this.#settings, {
+    const member = new ClusterMember<M>(this.#forkWorker(), this.#settings, {
       emit: (event) => this.#emit(event),
       collectAll: () => this.collect(),
     });

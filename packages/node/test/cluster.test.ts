@@ -40,13 +40,13 @@ async function metricsOf(url: string): Promise<Record<string, number>> {
   return Object.fromEntries(metrics.map(({ name, points }) => [name, points[0]?.value ?? 0]));
 }
 
-describe("runCluster", () => {
+describe("runCluster", { timeout: 20_000 }, () => {
   describe("with two workers", () => {
     let cluster: Cluster;
 
     beforeAll(async () => {
       cluster = await started({ WORKERS: "2" });
-    });
+    }, 20_000);
     afterAll(endFixtures);
 
     it("answers from all of them on one port, with their metrics as those of one", async () => {
@@ -96,7 +96,7 @@ describe("runCluster", () => {
       // What the old ones had counted until their very end is there still.
       expect((await metricsOf(cluster.url))["requests"]).toBe(16 + kept + single + 16);
       agent.destroy();
-    }, 15_000);
+    });
 
     it("stops them in order on SIGTERM, and ends with 0", async () => {
       cluster.kill("SIGTERM");
@@ -112,7 +112,7 @@ describe("runCluster", () => {
     afterEach(endFixtures);
 
     it("kills one that does not stop in time, and ends with 0", async () => {
-      const cluster = await started({ STUBBORN: "1" });
+      const cluster = await started({ STUBBORN: "300" });
       get(`${cluster.url}/hang`).catch(() => {});
       await get(cluster.url);
       cluster.kill("SIGTERM");
@@ -122,7 +122,7 @@ describe("runCluster", () => {
     });
 
     it("kills it and ends with 1 on a second signal", async () => {
-      const cluster = await started({ STUBBORN: "1" });
+      const cluster = await started({ STUBBORN: "30000" });
       get(`${cluster.url}/hang`).catch(() => {});
       await get(cluster.url);
       cluster.kill("SIGTERM");

@@ -24,7 +24,7 @@ async function sendWhileReady(url: string, agent: Agent | false, began: () => vo
   return sent;
 }
 
-describe("gracefulShutdown in a process", () => {
+describe("gracefulShutdown in a process", { timeout: 20_000 }, () => {
   it("loses no request of clients that watch its readiness", async () => {
     const server = await started(5000);
     const clients = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true }), false as const, false as const];
