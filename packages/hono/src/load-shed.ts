@@ -12,7 +12,10 @@ export interface LoadShedOptions extends RespondOptions {
   readonly pressure: () => number;
   /** Requests that are always served. @default those for `/livez` and `/readyz` */
   readonly skip?: (c: Context) => boolean;
-  /** Bounds of `Retry-After`, drawn anew each time so that clients do not come back together. @default 1000 */
+  /**
+   * Bounds of `Retry-After`, in milliseconds, rounded up to seconds. It is drawn anew each time, so that clients do not come
+   * back together. @default 1000
+   */
   readonly minRetryAfterMs?: number;
   /** @default 3000 */
   readonly maxRetryAfterMs?: number;
@@ -72,12 +75,14 @@ export function loadShed(options: LoadShedOptions): MiddlewareHandler {
   checkInteger("loadShed.maxRetryAfterMs", maxRetryAfterMs, minRetryAfterMs);
   if (typeof random?.next !== "function") rejectOption("loadShed.random", "an object with a function `next`", random);
   if (respond !== undefined) checkFunction("loadShed.respond", respond);
+  const minSeconds = Math.ceil(minRetryAfterMs / 1000);
+  const maxSeconds = Math.ceil(maxRetryAfterMs / 1000);
   return async function loadShed(c, next) {
     const now = pressure();
     // Chance is asked only under pressure; a pressure that is not a number turns nobody away.
     if (!(now > 0) || skip(c) || random.next() >= now) return next();
-    const retryAfterMs = minRetryAfterMs + random.next() * (maxRetryAfterMs - minRetryAfterMs);
-    await refuse(c, new LoadShedError(now, retryAfterMs), { respond });
+    const seconds = minSeconds + Math.floor(random.next() * (maxSeconds - minSeconds + 1));
+    await refuse(c, new LoadShedError(now, seconds * 1000), { respond });
   };
 }
 
