@@ -1,4 +1,6 @@
 export { acceptQueueLength } from "./accept-queue.ts";
+export { admission } from "./admission.ts";
+export type { Admission, AdmissionOptions } from "./admission.ts";
 export { runCluster } from "./cluster.ts";
 export type { ClusterEvent, ClusterOptions, ClusterPeers, ClusterService } from "./cluster.ts";
 export type { ClusterPrimary } from "./cluster-primary.ts";
