@@ -1,0 +1,143 @@
+/// <reference types="node" />
+// The same application behind a Node server and in workerd, as a client sees it: what only real connections can show.
+import { connect, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Counts } from "./support/app.ts";
+import { codeOf } from "./support/handlers.ts";
+import { servers, type TestServer } from "./support/servers.ts";
+
+describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runtime) => {
+  let server: TestServer;
+
+  beforeAll(async () => {
+    server = await servers[runtime]();
+  }, 30_000);
+
+  afterAll(() => server.close());
+
+  const get = (path: string, init?: RequestInit) => fetch(server.url + path, init);
+  const counts = async () => (await (await get("/counts")).json()) as Counts;
+
+  it("is alive and ready", async () => {
+    expect([(await get("/livez")).status, (await get("/readyz")).status]).toEqual([200, 200]);
+  });
+
+  it("cancels a handler that is too slow, and answers for it", async () => {
+    const response = await get("/slow");
+    expect([response.status, await codeOf(response)]).toEqual([504, "ERR_TIMEOUT"]);
+    expect((await counts()).aborted).toContain("slow");
+  });
+
+  it("hands a deadline on", async () => {
+    const response = await get("/deadline", { headers: { "grpc-timeout": "5S" } });
+    const { "x-request-timeout-ms": left } = (await response.json()) as Record<string, string>;
+    expect(Number(left)).toBeGreaterThan(4500);
+    expect(Number(left)).toBeLessThanOrEqual(4990);
+    expect((await get("/deadline", { headers: { "x-request-timeout-ms": "0" } })).status).toBe(504);
+  });
+
+  it("holds the permit while the body streams", async () => {
+    const response = await get("/drip?pieces=20");
+    expect((await counts()).inUse).toBe(1);
+    expect((await response.arrayBuffer()).byteLength).toBe(20_000);
+    await expect.poll(async () => (await counts()).inUse).toBe(0);
+  });
+
+  it("gives the permit back when the client leaves in the middle of the body", async () => {
+    const client = new AbortController();
+    const responses = await Promise.all([1, 2].map(() => get("/drip", { signal: client.signal })));
+    expect((await counts()).inUse).toBe(2);
+    const refused = await get("/drip");
+    expect([refused.status, await codeOf(refused)]).toEqual([503, "ERR_CONCURRENCY_LIMIT"]);
+    client.abort();
+    await expect.poll(async () => (await counts()).inUse, { timeout: 5000 }).toBe(0);
+    for (const response of responses) await response.body?.cancel().catch(() => {});
+  });
+
+  it("lets requests wait for each other", async () => {
+    const all = await Promise.all(Array.from({ length: 6 }, () => get("/queue")));
+    expect(all.map(({ status }) => status)).toEqual(Array(6).fill(200));
+    await Promise.all(all.map((response) => response.text()));
+  });
+
+  it("says what is left of a quota", async () => {
+    const [first, , third] = [await get("/limited"), await get("/limited"), await get("/limited")];
+    expect(first.headers.get("ratelimit-policy")).toBe('"default";q=2;w=60');
+    expect(first.headers.get("ratelimit")).toBe('"default";r=1;t=30');
+    expect(third.status).toBe(429);
+    expect(third.headers.get("retry-after")).toBe("30");
+    expect(third.headers.get("ratelimit")).toBe('"default";r=0;t=30');
+  });
+
+  it("carries an order out once", async () => {
+    const order = () => get("/orders", { method: "POST", body: '{"item":1}', headers: { "idempotency-key": "7f3a" } });
+    const [first, second] = [await order(), await order()];
+    expect([first.status, second.status]).toEqual([201, 201]);
+    expect(await second.text()).toBe(await first.text());
+    expect(second.headers.get("idempotent-replayed")).toBe("true");
+    expect((await counts()).orders).toBe(1);
+  });
+
+  it("refuses a body that is too large, announced or not", async () => {
+    const upload = (body: BodyInit) => get("/upload", { method: "POST", body, duplex: "half" } as RequestInit);
+    expect(await (await upload(new Uint8Array(1000))).text()).toBe("1000");
+    const announced = await upload(new Uint8Array(1001));
+    expect([announced.status, await codeOf(announced)]).toEqual([413, "ERR_BYTE_LIMIT"]);
+    const pieces = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < 3; i++) controller.enqueue(new Uint8Array(500));
+        controller.close();
+      },
+    });
+    const streamed = await upload(pieces);
+    expect([streamed.status, await codeOf(streamed)]).toEqual([413, "ERR_BYTE_LIMIT"]);
+  });
+
+  it("cuts an upload that drips with 408, and its connection", async () => {
+    const upload = slowUpload(new URL(server.url));
+    const startMs = performance.now();
+    await expect.poll(() => upload.received(), { timeout: 5000 }).toContain("HTTP/1.1 408");
+    expect(performance.now() - startMs).toBeLessThan(2500);
+    await expect.poll(() => upload.received()).toContain("ERR_MIN_RATE");
+    expect(upload.received().toLowerCase()).toContain("connection: close");
+    await expect.poll(() => upload.closed(), { timeout: 5000 }).toBe(true);
+    upload.stop();
+  });
+});
+
+describe("middleware over HTTP on node", () => {
+  it("cancels the handler when the client leaves before there is an answer", async () => {
+    const server = await servers.node();
+    const client = new AbortController();
+    const asked = fetch(`${server.url}/patient`, { signal: client.signal });
+    setTimeout(() => client.abort(), 50);
+    await expect(asked).rejects.toThrow("aborted");
+    const counts = async () => (await (await fetch(`${server.url}/counts`)).json()) as Counts;
+    await expect.poll(async () => (await counts()).aborted).toEqual(["patient"]);
+    await server.close();
+  });
+});
+
+/** A request whose body comes one byte at a time. */
+function slowUpload({ hostname, port, host }: URL) {
+  let text = "";
+  let over = false;
+  const socket: Socket = connect(Number(port), hostname);
+  socket.setNoDelay(true);
+  socket.on("data", (data) => (text += data.toString("latin1")));
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    over = true;
+    clearInterval(timer);
+  });
+  socket.write(`POST /upload HTTP/1.1\r\nhost: ${host}\r\ncontent-length: 900\r\n\r\n`);
+  const timer = setInterval(() => socket.write("x"), 50);
+  return {
+    received: () => text,
+    closed: () => over,
+    stop(): void {
+      clearInterval(timer);
+      socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,82 @@
+// One application for every runtime, with a way to look at what goes on inside.
+import { concurrencyLimit as limitOf, pipeline, timeout as timeoutPolicy } from "@headgate/core";
+import { Hono } from "hono";
+import {
+  bodyLimit,
+  concurrencyLimit,
+  deadline,
+  health,
+  idempotency,
+  memoryIdempotencyStore,
+  minDataRate,
+  problem,
+  rateLimit,
+  remainingHeaders,
+  resilience,
+  type ResilienceEnv,
+  timeout,
+} from "../../src/index.ts";
+import { untilAborted } from "./handlers.ts";
+
+export interface Counts {
+  readonly inUse: number;
+  readonly aborted: readonly string[];
+  readonly orders: number;
+}
+
+export function createTestApp(): Hono<ResilienceEnv> {
+  const app = new Hono<ResilienceEnv>();
+  const streams = limitOf({ name: "streams", maxConcurrent: 2, leaseMs: 60_000 });
+  const aborted: string[] = [];
+  let orders = 0;
+  const noted = (name: string, signal: AbortSignal): void =>
+    signal.addEventListener("abort", () => aborted.push(name), { once: true });
+
+  app.onError((error) => problem(error));
+  app.use(health({ checks: { fine: () => true } }));
+  app.get("/counts", (c) => c.json({ inUse: streams.inUse, aborted, orders } satisfies Counts));
+
+  app.get("/slow", timeout({ timeoutMs: 50 }), (c) => {
+    noted("slow", c.var.signal);
+    return untilAborted(c);
+  });
+  app.get("/patient", timeout({ timeoutMs: 60_000 }), (c) => {
+    noted("patient", c.var.signal);
+    return untilAborted(c);
+  });
+  app.get("/deadline", deadline({ trusted: true }), (c) => c.json(remainingHeaders(c)));
+
+  const drip = resilience(pipeline("drip", timeoutPolicy({ timeoutMs: 5000 }), streams));
+  app.get("/drip", drip, (c) => c.body(dripping(Number(c.req.query("pieces") ?? 1000))));
+  app.get("/queue", concurrencyLimit({ limit: { maxConcurrent: 1, maxQueue: 10, maxWaitMs: 5000 } }), async (c) => {
+    await sleep(20);
+    return c.text("fine");
+  });
+
+  app.post("/upload", bodyLimit({ maxBytes: 1000 }), minDataRate({ graceMs: 300 }), async (c) =>
+    c.text(String((await c.req.arrayBuffer()).byteLength)),
+  );
+  app.get("/limited", rateLimit({ limit: { limit: 2, windowMs: 60_000 }, key: () => "" }), (c) => c.text("fine"));
+  app.post("/orders", idempotency({ store: memoryIdempotencyStore() }), async (c) => {
+    orders++;
+    return c.json({ order: orders, got: await c.req.json() }, 201);
+  });
+  return app;
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** A piece every 10 ms. */
+function dripping(pieces: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let left = pieces;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        if (left-- <= 0) return controller.close();
+        await sleep(10);
+        controller.enqueue(new Uint8Array(1000));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
