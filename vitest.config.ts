@@ -32,7 +32,7 @@ export default defineConfig({
         ],
         test: {
           name: "workerd",
-          include: ["packages/{core,hono,otel}/{src,test}/**/*.test.ts"],
+          include: ["packages/{core,hono,otel,workers}/{src,test}/**/*.test.ts"],
           exclude: ["**/*.node.test.ts", "**/*.property.test.ts"],
         },
       },
