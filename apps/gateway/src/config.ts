@@ -85,6 +85,10 @@ const route = z.strictObject({
 const config = z
   .strictObject({
     $schema: z.string().optional().describe("For editors."),
+    loadShed: z
+      .boolean()
+      .default(false)
+      .describe("Whether a share of the requests is turned away while the event loop cannot keep up (Node)."),
     routes: z.array(route).min(1),
   })
   .check(({ value, issues }) => {

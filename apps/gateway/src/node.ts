@@ -1,146 +1,92 @@
-// The gateway on Node: `node --conditions=headgate-source apps/gateway/src/node.ts`.
-import { readFileSync } from "node:fs";
-import type { IncomingMessage, Server } from "node:http";
+// The gateway on Node, as a program: `node --conditions=headgate-source apps/gateway/src/node.ts [--workers N]`.
+import cluster from "node:cluster";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { serveFlaky } from "@headgate/flaky/node";
-import { createTelemetry, prometheusContentType, toPrometheusText } from "@headgate/otel";
-import { serve } from "@hono/node-server";
-import embedded from "../headgate.json" with { type: "json" };
-import { createApp, type Gateway } from "./app.ts";
-import { ConfigError, type GatewayConfig, parseConfig } from "./config.ts";
-import { pushMetrics } from "./node/push-metrics.ts";
-import { respond } from "./node/respond.ts";
-import { undiciUpstream } from "./node/undici-upstream.ts";
+import { type ClusterEvent, type ClusterService, ListenError, runCluster } from "@headgate/node";
+import type { Metric } from "@headgate/otel";
+import { ConfigError, type GatewayConfig } from "./config.ts";
+import { integerFrom, loadConfig, workersFrom } from "./node/load-config.ts";
+import { type RunningGateway, startGateway, type StartOptions } from "./node/start-gateway.ts";
 
-/** Reads and checks the file that `HEADGATE_CONFIG` names, or the embedded default. @throws {ConfigError} */
-export function loadConfig(path: string | undefined): GatewayConfig {
-  if (path === undefined || path === "") return parseConfig(embedded, "the embedded configuration");
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new ConfigError(`HEADGATE_CONFIG (${path})`, [
-      `must be a file that can be read, got ${(error as Error).message}`,
-    ]);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new ConfigError(path, [`must be JSON, got ${(error as Error).message}`]);
-  }
-  return parseConfig(parsed, path);
-}
+export { loadConfig } from "./node/load-config.ts";
+export { type RunningGateway, startGateway, type StartOptions } from "./node/start-gateway.ts";
 
-export interface RunningGateway {
-  readonly url: string;
-  readonly gateway: Gateway;
-  /** Not ready, then no new connections, then the end of what runs; after `drainMs` what still runs is cut off. */
-  close(drainMs?: number): Promise<void>;
-}
+const maxMs = 2_147_483_647;
 
-export interface StartOptions {
-  readonly config: GatewayConfig;
-  /** 0 for any free one. */
-  readonly port: number;
-  readonly hostname?: string;
-  /** Where metrics are pushed to over OTLP. @default nowhere */
-  readonly otlpEndpoint?: string | undefined;
-}
-
-interface NodeEnv {
-  readonly incoming: IncomingMessage;
-}
-
-export async function startGateway(options: StartOptions): Promise<RunningGateway> {
-  const { config, port, hostname = "127.0.0.1", otlpEndpoint } = options;
-  const telemetry = createTelemetry();
-  const upstream = undiciUpstream();
-  let ready = true;
-  const gateway = createApp({
-    config,
-    upstream,
-    respond,
-    observer: telemetry.observer,
-    isReady: () => ready,
-    incoming: (c) => {
-      const { incoming } = c.env as NodeEnv;
-      return { request: c.req.raw, headers: incoming.rawHeaders, clientAddress: incoming.socket.remoteAddress };
-    },
-    metrics: () => ({ contentType: prometheusContentType, text: toPrometheusText(telemetry.collect()) }),
-  });
-  for (const { breaker, limit } of gateway.routes) {
-    telemetry.watch(breaker);
-    telemetry.watch(limit);
-  }
-  const push = otlpEndpoint ? pushMetrics({ telemetry, endpoint: otlpEndpoint }) : undefined;
-  const server = serve({ fetch: gateway.fetch, port, hostname }) as Server;
-  await listening(server);
-  const address = server.address();
-  const boundPort = typeof address === "object" && address !== null ? address.port : port;
-  return {
-    url: `http://${hostname}:${boundPort}`,
-    gateway,
-    async close(drainMs = 10_000) {
-      ready = false;
-      const closed = new Promise<void>((done) => server.close(() => done()));
-      server.closeIdleConnections();
-      // Keep-alive connections go idle one by one as their responses end.
-      const sweep = setInterval(() => server.closeIdleConnections(), 100);
-      const deadline = setTimeout(() => server.closeAllConnections(), drainMs);
-      await closed;
-      clearInterval(sweep);
-      clearTimeout(deadline);
-      await upstream.close(drainMs);
-      await push?.stop();
-    },
-  };
-}
-
-function listening(server: Server): Promise<void> {
-  return new Promise((done, fail) => {
-    server.once("listening", done);
-    server.once("error", fail);
-  });
-}
-
-/** `PORT=0` means any free port; what is not a port is an error, not a default. */
-function portFrom(name: string, fallback: number): number {
-  const given = process.env[name];
-  if (given === undefined || given === "") return fallback;
-  const port = Number(given);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new ConfigError("The environment", [`${name} must be a port from 0 to 65535, got ${JSON.stringify(given)}`]);
-}
+/** Where workers find the demo upstream, which runs once, in the primary. */
+const demoVariable = "HEADGATE_DEMO_URL";
 
 async function main(): Promise<void> {
   const path = process.env["HEADGATE_CONFIG"];
-  let config = loadConfig(path);
-  const closers: (() => Promise<void>)[] = [];
-  const lines: string[] = [];
-  if (path === undefined || path === "") {
-    // The embedded configuration has an upstream to try: the demo, in this process and on its own port.
-    const demo = await serveFlaky({ port: portFrom("DEMO_PORT", 8788) });
-    closers.push(() => demo.close());
-    config = { ...config, routes: config.routes.map((route) => ({ ...route, upstream: demo.url })) };
-    lines.push(`Demo upstream:     ${demo.url}`);
-  }
-  const running = await startGateway({
-    config,
-    port: portFrom("PORT", 8787),
+  const workers = workersFrom(process.argv.slice(2));
+  const own = path !== undefined && path !== "";
+  const config = loadConfig(path);
+  const demo = own ? undefined : await demoUrl();
+  const options: StartOptions = {
+    config: demo === undefined ? config : withUpstream(config, demo),
+    port: integerFrom("PORT", 8787, 65_535),
     hostname: process.env["HOST"] ?? "127.0.0.1",
     otlpEndpoint: process.env["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    // Nobody watches the readiness of the demo.
+    readinessGraceMs: integerFrom("READINESS_GRACE_MS", own ? 5000 : 0, maxMs),
+    drainTimeoutMs: integerFrom("DRAIN_TIMEOUT_MS", 10_000, maxMs),
+  };
+  if (workers === undefined) {
+    const exit = (code: number) => process.exit(code);
+    const { url } = await startGateway({ ...options, signals: ["SIGTERM", "SIGINT"], exit });
+    greet(url, demo, config);
+    return;
+  }
+  // PORT=0: only who listens knows the port.
+  const listening = new Promise<number>((resolve) => {
+    cluster.once("listening", (_, { port }) => resolve(port));
   });
-  closers.unshift(() => running.close());
-  console.log([`Headgate gateway:  ${running.url}`, ...lines, ...tryThese(running.url, config)].join("\n"));
-  stopOnSignal(closers);
+  const primary = await runCluster<Metric>({
+    workers,
+    start: async (peers) => serviceOf(await startGateway({ ...options, collect: () => peers.collect() })),
+    stopTimeoutMs: (options.readinessGraceMs ?? 0) + (options.drainTimeoutMs ?? 0) + 10_000,
+    onEvent: report,
+    exit: (code) => process.exit(code),
+  });
+  greet(`http://${options.hostname}:${await listening}`, demo, config);
+  console.log(`${workers} workers: ${primary.pids.join(", ")}\n`);
 }
 
-function tryThese(url: string, config: GatewayConfig): string[] {
+/** The embedded configuration has an upstream to try: the demo, in this process (the primary, in a cluster) and on its own port. */
+async function demoUrl(): Promise<string> {
+  const running = process.env[demoVariable];
+  if (cluster.isWorker && running !== undefined) return running;
+  const { url } = await serveFlaky({ port: integerFrom("DEMO_PORT", 8788, 65_535) });
+  process.env[demoVariable] = url;
+  return url;
+}
+
+function withUpstream(config: GatewayConfig, upstream: string): GatewayConfig {
+  return { ...config, routes: config.routes.map((route) => ({ ...route, upstream })) };
+}
+
+function serviceOf(running: RunningGateway): ClusterService<Metric> {
+  return {
+    // While a successor listens nobody has to notice, only clients to be told.
+    stop: (trigger, reload) => running.shutdown.start(trigger, reload ? 500 : undefined),
+    collect: running.collect,
+  };
+}
+
+/** What happens to the processes, for the log. Those that start as planned are in the greeting. */
+function report(event: ClusterEvent): void {
+  if (event.type === "cluster.worker-ready") return;
+  const { type, ...details } = event;
+  console.log(type, JSON.stringify(details));
+}
+
+function greet(url: string, demo: string | undefined, config: GatewayConfig): void {
   const [first] = config.routes;
   const prefix = !first || first.pathPrefix === "/" ? "" : first.pathPrefix;
-  return [
+  const lines = [
+    `Headgate gateway:  ${url}`,
+    ...(demo === undefined ? [] : [`Demo upstream:     ${demo}`]),
     "",
     "Try:",
     `  curl ${url}${prefix}/echo`,
@@ -148,28 +94,19 @@ function tryThese(url: string, config: GatewayConfig): string[] {
     `  curl ${url}/metrics`,
     "",
   ];
-}
-
-/** The first signal stops in order, the second at once. */
-function stopOnSignal(closers: readonly (() => Promise<void>)[]): void {
-  let stopping = false;
-  const stop = () => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    void (async () => {
-      for (const close of closers) await close();
-      process.exit(0);
-    })();
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+  console.log(lines.join("\n"));
 }
 
 const [, script] = process.argv;
 if (script !== undefined && import.meta.url === pathToFileURL(resolve(script)).href) {
   main().catch((error: unknown) => {
-    const known = error instanceof ConfigError || (error as { code?: string }).code === "EADDRINUSE";
-    console.error(known ? (error as Error).message : error);
+    console.error(isExpected(error) ? error.message : error);
     process.exit(1);
   });
+}
+
+/** Errors that say all there is to say: a stack would only hide it. */
+function isExpected(error: unknown): error is Error {
+  if (error instanceof ConfigError || error instanceof ListenError) return true;
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
 }

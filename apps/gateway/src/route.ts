@@ -13,6 +13,7 @@ import {
   type Observer,
   pipeline,
   type Pipeline,
+  type Policy,
   type Random,
   retry,
   systemClock,
@@ -28,6 +29,8 @@ export interface RouteSeams {
   readonly observer?: Observer | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
+  /** What decides whether calls are let in at all: a shutdown. @default none */
+  readonly admission?: Policy | undefined;
   /** For runtimes that kill requests without a word: a permit is taken back after this long. */
   readonly permitLeaseMs?: number | undefined;
 }
@@ -46,7 +49,7 @@ export interface Route {
 }
 
 export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
-  const { observer, clock = systemClock, random = systemRandom, permitLeaseMs } = seams;
+  const { observer, clock = systemClock, random = systemRandom, admission, permitLeaseMs } = seams;
   const { name } = config;
   const { origin, pathname } = new URL(config.upstream);
   const deadline = timeout({ timeoutMs: config.timeout.timeoutMs, clock });
@@ -67,6 +70,7 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     clock,
   });
   const limit = concurrencyLimit({ name, ...config.concurrencyLimit, leaseMs: permitLeaseMs, clock });
+  const guards = [...(admission ? [admission] : []), breaker, limit];
   const options = { name, observer, clock };
   return {
     config,
@@ -74,8 +78,8 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     basePath: pathname.replace(/\/$/, ""),
     breaker,
     limit,
-    repeatable: pipeline(options, deadline, attempts, breaker, limit),
-    once: pipeline(options, deadline, breaker, limit),
+    repeatable: pipeline(options, deadline, attempts, ...guards),
+    once: pipeline(options, deadline, ...guards),
   };
 }
 

@@ -16,12 +16,13 @@ afterEach(() => {
   for (const child of started.splice(0)) child.kill("SIGKILL");
 });
 
-function start(environment: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, ["--conditions=headgate-source", program], {
+function start(environment: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const child = spawn(process.execPath, ["--conditions=headgate-source", program, ...args], {
     env: {
       ...process.env,
       PORT: "0",
       DEMO_PORT: "0",
+      READINESS_GRACE_MS: "0",
       HEADGATE_CONFIG: "",
       OTEL_EXPORTER_OTLP_ENDPOINT: "",
       ...environment,
@@ -44,6 +45,13 @@ function configFile(text: string): string {
 }
 
 const urlOf = (out: string): string | undefined => /^Headgate gateway: +(http:\S+)$/m.exec(out)?.[1];
+
+/** Calls that all workers together have counted as successes. */
+async function succeeded(url: string): Promise<number> {
+  const text = Buffer.from((await send(`${url}/metrics`)).body).toString();
+  const [, count] = /^async_pipeline_success_total\{pipeline_name="demo"\} (\d+)$/m.exec(text) ?? [];
+  return Number(count);
+}
 
 describe("the gateway's process", () => {
   it("starts with the demo upstream and says what to try", async () => {
@@ -86,8 +94,52 @@ describe("the gateway's process", () => {
   it("does not start on a port that is none", async () => {
     const { said, ended } = start({ PORT: "http" });
     expect(await ended).toBe(1);
-    expect(said.err).toContain('PORT must be a port from 0 to 65535, got "http"');
+    expect(said.err).toContain('PORT must be an integer from 0 to 65535, got "http"');
   }, 20_000);
+
+  it("does not start with a number of workers that is none", async () => {
+    const { said, ended } = start({}, "--workers", "many");
+    expect(await ended).toBe(1);
+    expect(said.err).toContain('--workers must be "auto" or an integer from 1 to 999, got many');
+  }, 20_000);
+
+  it("serves with several workers, adds up what they counted, and replaces one that dies", async () => {
+    const { child, said, ended } = start({}, "--workers", "2");
+    const url = await eventually(() => urlOf(said.out), 20_000);
+    const pids = await eventually(() => /^2 workers: (\d+), (\d+)$/m.exec(said.out)?.slice(1).map(Number), 5000);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => send(`${url}/demo/echo`)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(200));
+    expect(await succeeded(url)).toBe(40);
+    process.kill(pids[0] as number, "SIGKILL");
+    await eventually(() => (said.out.includes("cluster.worker-exited") ? true : undefined));
+    await eventually(async () =>
+      (await send(`${url}/readyz`).catch(() => undefined))?.status === 200 ? true : undefined,
+    );
+    expect((await send(`${url}/demo/echo`)).status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  }, 40_000);
+
+  it("says that it is not ready before it closes, and serves on meanwhile", async () => {
+    const upstream = new HeldUpstream();
+    const config = { routes: [{ name: "held", pathPrefix: "/held", upstream: await upstream.listen() }] };
+    try {
+      const settings = { HEADGATE_CONFIG: configFile(JSON.stringify(config)), READINESS_GRACE_MS: "1500" };
+      const { child, said, ended } = start(settings);
+      const url = await eventually(() => urlOf(said.out), 15_000);
+      child.kill("SIGTERM");
+      await eventually(async () => ((await send(`${url}/readyz`)).status === 503 ? true : undefined));
+      const late = send(`${url}/held/late`);
+      (await upstream.take("/late")).end("served");
+      const { status, headers } = await late;
+      expect(status).toBe(200);
+      expect(headers).toContainEqual(["connection", "close"]);
+      expect(await ended).toBe(0);
+    } finally {
+      await upstream.close();
+    }
+  }, 30_000);
 
   it.each(["SIGTERM", "SIGINT"] as const)(
     "finishes the running request on %s, and takes no other",

@@ -19,8 +19,9 @@ export interface NodeTestGateway extends TestGateway {
 }
 
 export async function startOnNode(config: unknown): Promise<NodeTestGateway> {
-  const running = await startGateway({ config: parseConfig(config, "the test's configuration"), port: 0 });
-  return { runtime: "node", url: running.url, running, close: () => running.close(0) };
+  const checked = parseConfig(config, "the test's configuration");
+  const running = await startGateway({ config: checked, port: 0, drainTimeoutMs: 0 });
+  return { runtime: "node", url: running.url, running, close: () => running.close() };
 }
 
 const app = fileURLToPath(new URL("../../", import.meta.url));

@@ -1,0 +1,102 @@
+// The gateway as a server of this process, with its upstream connections, its metrics and its end in order.
+import type { IncomingMessage } from "node:http";
+import { admission, gracefulShutdown, saturation, serve, type Shutdown } from "@headgate/node";
+import { createTelemetry, prometheusContentType, type Metric, toPrometheusText } from "@headgate/otel";
+import { createApp, type Gateway } from "../app.ts";
+import type { GatewayConfig } from "../config.ts";
+import { pushMetrics } from "./push-metrics.ts";
+import { respond } from "./respond.ts";
+import { undiciUpstream } from "./undici-upstream.ts";
+
+export interface StartOptions {
+  readonly config: GatewayConfig;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** @default "127.0.0.1" */
+  readonly hostname?: string;
+  /** Where metrics are pushed to over OTLP. @default nowhere */
+  readonly otlpEndpoint?: string | undefined;
+  /** How long it serves on after it has said that it is not ready. @default 0 */
+  readonly readinessGraceMs?: number;
+  /** How long requests may take to end when it stops. @default 10000 */
+  readonly drainTimeoutMs?: number;
+  /** What starts the end. @default nothing: `close` does */
+  readonly signals?: readonly NodeJS.Signals[];
+  /** Called last. @default nothing */
+  readonly exit?: (code: number) => void;
+  /** The metrics that `/metrics` shows, where they are not this process's alone. @default its own */
+  readonly collect?: (() => Promise<readonly Metric[]>) | undefined;
+}
+
+export interface RunningGateway {
+  readonly url: string;
+  readonly gateway: Gateway;
+  readonly shutdown: Shutdown;
+  /** What this process has counted. */
+  readonly collect: () => readonly Metric[];
+  /** Not ready, then no new connections, then the end of what runs, then what is left to send. */
+  close(): Promise<void>;
+}
+
+interface NodeEnv {
+  readonly incoming: IncomingMessage;
+}
+
+const nothing = (): void => {};
+
+/** @throws {ListenError} when it cannot listen. */
+export async function startGateway(options: StartOptions): Promise<RunningGateway> {
+  const { config, port, hostname = "127.0.0.1", otlpEndpoint, collect } = options;
+  const { readinessGraceMs = 0, drainTimeoutMs = 10_000, signals = [], exit = nothing } = options;
+  const telemetry = createTelemetry();
+  const upstream = undiciUpstream();
+  const stopping = new AbortController();
+  const load = config.loadShed ? saturation() : undefined;
+  let isReady = () => true;
+  const gateway = createApp({
+    config,
+    upstream,
+    respond,
+    observer: telemetry.observer,
+    admission: admission({ stopping: stopping.signal }),
+    pressure: load && (() => load.pressure),
+    isReady: () => isReady(),
+    incoming: (c) => {
+      const { incoming } = c.env as NodeEnv;
+      return { request: c.req.raw, headers: incoming.rawHeaders, clientAddress: incoming.socket.remoteAddress };
+    },
+    metrics: async () => ({
+      contentType: prometheusContentType,
+      text: toPrometheusText(collect ? await collect() : telemetry.collect()),
+    }),
+  });
+  for (const { breaker, limit } of gateway.routes) {
+    telemetry.watch(breaker);
+    telemetry.watch(limit);
+  }
+  const server = await serve({ fetch: gateway.fetch, port, hostname });
+  const push = otlpEndpoint ? pushMetrics({ telemetry, endpoint: otlpEndpoint }) : undefined;
+  load?.start();
+  const shutdown = gracefulShutdown(server, {
+    signals,
+    readinessGraceMs,
+    drainTimeoutMs,
+    onStopAdmitting: (reason) => stopping.abort(reason),
+    flush: async () => {
+      load?.stop();
+      await Promise.all([upstream.close(0), push?.stop()]);
+    },
+    exit,
+  });
+  isReady = shutdown.isReady;
+  return {
+    url: server.url,
+    gateway,
+    shutdown,
+    collect: () => telemetry.collect(),
+    async close() {
+      await shutdown.start("close");
+      shutdown.dispose();
+    },
+  };
+}
