@@ -11,6 +11,9 @@ const flag = "handle_cross_request_promise_resolution";
 export class CompatibilityError extends HeadgateError {
   constructor() {
     super("ERR_COMPATIBILITY");
+    // As data: of what stops a deployment the runtime shows no accessor.
+    const { name, message } = this;
+    Object.defineProperties(this, { name: { value: name }, message: { value: message } });
   }
 
   override get name(): string {
