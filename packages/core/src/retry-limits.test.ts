@@ -1,5 +1,6 @@
 import {
   circuitBreaker,
+  concurrencyLimit,
   consecutiveFailures,
   constantBackoff,
   exponentialBackoff,
@@ -85,7 +86,74 @@ describe("retry with the dependency's wish", () => {
   });
 });
 
+/** A breaker that is open for so long from now on. */
+async function openFor(openMs: number, clock: TestClock) {
+  const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), openMs, clock });
+  await rejectionOf(pipeline("opener", breaker).execute(failingTimes(1)));
+  return breaker;
+}
+
+describe("retry of refusals", () => {
+  it("neither asks about a refusal that outlasts the deadline nor counts it as out of time", async () => {
+    const clock = new TestClock();
+    const breaker = await openFor(50, clock);
+    let asked = 0;
+    const again = retry({ backoff: atOnce, clock, shouldRetry: () => ++asked > 0 });
+    const guarded = pipeline({ name: "impatient", clock }, again, breaker);
+    for (const deadline of [50, undefined]) {
+      expect(await rejectionOf(guarded.execute(() => 1, { deadline }))).toMatchObject({ code: "ERR_CIRCUIT_OPEN" });
+    }
+    expect(asked).toBe(0);
+    expect(again).toMatchObject({ outOfTime: 0, retries: 0, exhausted: 0 });
+  });
+
+  it("waits for an open circuit even longer than the cap for wishes", async () => {
+    const clock = new TestClock();
+    const breaker = await openFor(60_000, clock);
+    const guarded = pipeline({ name: "patient", clock }, retry({ backoff: atOnce, clock }), breaker);
+    const call = watch(guarded.execute(() => "done", { deadline: 100_000 }));
+    await clock.advance(59_999);
+    expect(call.state).toBe("pending");
+    await clock.advance(1);
+    expect(call.value).toBe("done");
+  });
+
+  it("waits for the open circuit of a pipeline that the operation uses, and for no other refusal in it", async () => {
+    const clock = new TestClock();
+    const inner = pipeline({ name: "inner", clock }, await openFor(50, clock));
+    const { start, startedMs } = setUp({ clock });
+    const call = start(() => inner.execute(() => "done"), 100);
+    await clock.advance(50);
+    expect(call.value).toBe("done");
+    expect(startedMs).toHaveLength(2);
+
+    const full = pipeline("full", concurrencyLimit({ maxConcurrent: 1, clock }));
+    void full.execute(() => new Promise(() => {}));
+    const refused = start(() => full.execute(() => "never"), 200);
+    const aside = start(() => Promise.reject(Object.assign(new Error("other"), { code: "ERR_CIRCUIT_OPEN" })), 200);
+    await clock.settle();
+    expect(refused.error).toMatchObject({ code: "ERR_CONCURRENCY_LIMIT" });
+    expect(aside.error).toMatchObject({ message: "other" });
+    expect(startedMs).toHaveLength(6);
+  });
+
+  it("does not retry what says nothing about the dependency", async () => {
+    const { guarded, clock, again } = setUp({});
+    const operation = failingTimes(9);
+    await rejectionOf(guarded.execute(operation, { deadline: clock.now() + 100, isIgnored: () => true }));
+    expect(operation.runs).toBe(1);
+    expect(again.outOfTime).toBe(0);
+  });
+});
+
 describe("retry before a deadline", () => {
+  it("runs again at once with less time left than a timer can tell", async () => {
+    const { start, startedMs, clock } = setUp({ maxAttempts: 2 });
+    start(failingTimes(9), 0.5);
+    await clock.settle();
+    expect(startedMs).toHaveLength(2);
+  });
+
   it("starts no attempt that would have less time than it needs, and gives the last error", async () => {
     const failure = new Error("down");
     const { clock, startedMs, start, again } = setUp({ minAttemptMs: 30, backoff: constantBackoff({ delayMs: 10 }) });
@@ -162,6 +230,24 @@ describe("retry with a budget", () => {
   it("returns a failed value as it is when refused", async () => {
     const guarded = pipeline("values", retry({ budget: { tryAcquire: () => false } }));
     expect(await guarded.execute(() => 503, { isFailure: (status) => status >= 500 })).toBe(503);
+  });
+});
+
+describe("retry in figures", () => {
+  it("counts a call as exhausted when every one of several attempts was used, and not when there was but one", async () => {
+    const several = setUp({ maxAttempts: 2 });
+    several.start(failingTimes(9));
+    await several.clock.settle();
+    expect(several.again).toMatchObject({ retries: 1, exhausted: 1 });
+    const one = setUp({ maxAttempts: 1 });
+    one.start(failingTimes(9));
+    await one.clock.settle();
+    expect(one.again).toMatchObject({ retries: 0, exhausted: 0 });
+    expect(one.events.types).toEqual(["pipeline.settled"]);
+  });
+
+  it("describes itself by its attempts", () => {
+    expect(retry({ maxAttempts: 4 }).describe?.()).toBe("4 attempts");
   });
 });
 

@@ -105,7 +105,7 @@ class RetryPolicy implements Policy {
   }
 
   leave(call: Call, at: number): "pass" | "park" | "again" {
-    if (call.outcome === "success" || call.cutting) return "pass";
+    if (call.cutting) return "pass";
     return this.afterFailure(call, at);
   }
 
