@@ -28,6 +28,7 @@ async function main(): Promise<void> {
     port: integerFrom("PORT", 8787, 65_535),
     hostname: process.env["HOST"] ?? "127.0.0.1",
     otlpEndpoint: process.env["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    maxConnections: integerFrom("MAX_CONNECTIONS", 10_000, 1_000_000),
     // Nobody watches the readiness of the demo.
     readinessGraceMs: integerFrom("READINESS_GRACE_MS", own ? 5000 : 0, maxMs),
     drainTimeoutMs: integerFrom("DRAIN_TIMEOUT_MS", 10_000, maxMs),

@@ -1,5 +1,5 @@
 // Carries one request to its route's upstream and the response back, both as streams.
-import type { OperationContext } from "@headgate/core";
+import { isHeadgateError, type OperationContext, type TimeoutError } from "@headgate/core";
 import { problem } from "@headgate/hono";
 import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { field, toClientHeaders, toUpstreamHeaders } from "./headers.ts";
@@ -8,6 +8,7 @@ import { judgement, type Route } from "./route.ts";
 import {
   ClientBodyError,
   type HeaderList,
+  type Upload,
   type Upstream,
   type UpstreamRequest,
   type UpstreamResponse,
@@ -33,6 +34,8 @@ const clientClosedRequest = 499;
 export async function proxy(route: Route, incoming: Incoming, upstream: Upstream, respond: Respond): Promise<Response> {
   const { request, headers } = incoming;
   const { method, signal } = request;
+  const upload: Upload = { awaited: false };
+  let clientIsSlow = false;
   try {
     const target = toTarget(route, request.url);
     const length = bodyLength(headers);
@@ -52,18 +55,34 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
       }),
       body,
       client: signal,
+      upload,
+    };
+    const isIgnored = (result: unknown) => {
+      if (!isTimeout(result)) return result instanceof ClientBodyError;
+      // While it is the client that is waited for, the upstream is not slow.
+      clientIsSlow = upload.awaited;
+      return clientIsSlow;
     };
     const pipeline = repeatable ? route.repeatable : route.once;
     const response = await pipeline.execute(
       (context) => send(upstream, { ...outgoing, signal: context.signal }, context, incoming.waitUntil),
-      { ...judgement, signal },
+      { ...judgement, isIgnored, signal },
     );
     return respond(response.status, toClientHeaders(response.headers), response.body, method);
   } catch (error) {
     const left = error instanceof ClientBodyError || (signal.aborted && error === signal.reason);
     if (left) return new Response(null, { status: clientClosedRequest });
+    if (clientIsSlow && isTimeout(error)) return problem(bodyTooSlow(error.timeoutMs), gatewayProblems);
     return problem(error, gatewayProblems);
   }
+}
+
+function isTimeout(error: unknown): error is TimeoutError {
+  return isHeadgateError(error) && error.code === "ERR_TIMEOUT";
+}
+
+function bodyTooSlow(timeoutMs: number): GatewayError {
+  return new GatewayError("ERR_REQUEST_TIMEOUT", `The body did not arrive within ${timeoutMs} ms`);
 }
 
 async function send(

@@ -23,7 +23,7 @@ import {
 import { parseRetryAfter } from "@headgate/core/fetch";
 import type { RouteConfig } from "./config.ts";
 import { field } from "./headers.ts";
-import { ClientBodyError, UpstreamUnreachableError, type UpstreamResponse } from "./upstream.ts";
+import { UpstreamUnreachableError, type UpstreamResponse } from "./upstream.ts";
 
 export interface RouteSeams {
   readonly observer?: Observer | undefined;
@@ -94,7 +94,6 @@ function shouldRetry({ threw, result }: FailedAttempt): boolean {
  */
 export const judgement: Judgement<UpstreamResponse> = {
   isFailure: ({ status }) => status >= 500,
-  isIgnored: (result) => result instanceof ClientBodyError,
   isOverload: (result) =>
     result instanceof UpstreamUnreachableError
       ? result.refused

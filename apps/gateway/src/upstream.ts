@@ -5,6 +5,12 @@
 /** Header fields in the order they came: name, value, name, value, … A repeated name stays repeated. */
 export type HeaderList = readonly string[];
 
+/** How the body of a request is getting on. */
+export interface Upload {
+  /** Whether it is the client that is waited for: the next bytes have been asked for, and have not come. */
+  awaited: boolean;
+}
+
 export interface UpstreamRequest {
   readonly method: string;
   /** `http://host:port` or `https://host:port`. */
@@ -13,6 +19,8 @@ export interface UpstreamRequest {
   readonly path: string;
   readonly headers: HeaderList;
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+  /** Of a streamed body. */
+  readonly upload?: Upload | undefined;
   /** Aborts the exchange until the response's headers are there. Afterwards cancelling the body does. */
   readonly signal: AbortSignal;
   /** Aborts when the client has left, for runtimes that do not cancel the body of a response that nobody reads. */

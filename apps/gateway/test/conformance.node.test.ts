@@ -82,6 +82,13 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
       { name: "touchy", pathPrefix: "/touchy", upstream: demo, circuitBreaker: { maxFailures: 1 } },
       { name: "slow", pathPrefix: "/slow", upstream: demo, ...quick, timeout: { timeoutMs: 200 } },
       {
+        name: "uploads",
+        pathPrefix: "/uploads",
+        upstream: demo,
+        timeout: { timeoutMs: 200 },
+        circuitBreaker: { maxFailures: 2 },
+      },
+      {
         name: "failing",
         pathPrefix: "/failing",
         upstream: `${demo}/status`,

@@ -1,4 +1,4 @@
-import { TimeoutError, constantBackoff, isHeadgateError, pipeline, retry, timeout } from "@headgate/core";
+import { type Policy, TimeoutError, constantBackoff, isHeadgateError, pipeline, retry, timeout } from "@headgate/core";
 import { EventRecorder, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { heldTimers } from "../test/support/leftovers.ts";
@@ -126,6 +126,23 @@ describe("timeout", () => {
     expect(call.error).toMatchObject({ scope: "total", timeoutMs: 25 });
     expect(runs).toHaveLength(3);
     expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("counts as ignored where `isIgnored` says that it was not the dependency that took so long", async () => {
+    const clock = new TestClock();
+    const outcomes: string[] = [];
+    const watching: Policy = { kind: "watching", leave: (call) => (outcomes.push(call.outcome), "pass") };
+    const guarded = pipeline({ name: "uploads", clock }, watching, timeout({ timeoutMs: 10, clock }));
+    const uploading = (result: unknown) => isHeadgateError(result) && result.code === "ERR_TIMEOUT";
+    const failing = () => {
+      throw new Error("predicate");
+    };
+    const calls = [uploading, () => false, failing].map((isIgnored) =>
+      watch(guarded.execute(() => new Promise(() => {}), { isIgnored })),
+    );
+    await clock.advance(10);
+    expect(calls.map(({ error }) => isHeadgateError(error) && error.code)).toEqual(Array(3).fill("ERR_TIMEOUT"));
+    expect(outcomes).toEqual(["ignored", "dropped", "dropped"]);
   });
 
   it("tells the operation how much time remains until the nearest deadline", async () => {

@@ -79,7 +79,7 @@ function end({ call, at, timeoutMs }: TimeoutTimer): void {
   const error = withoutStack(() => new TimeoutError(timeoutMs, scope));
   error.pipeline = name;
   call.emit?.({ type: "timeout.fired", pipeline: name, scope, timeoutMs });
-  call.cut(at, "dropped", error);
+  call.cut(at, call.outcomeOfTimeout(error), error);
 }
 
 /**

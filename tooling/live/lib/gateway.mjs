@@ -12,12 +12,14 @@ const END_LIMIT_MS = 15_000;
 
 /**
  * @param {Record<string, string>} [env] on top of ours
- * @returns {Promise<{ url: string, pid: number, output(): string, stop(): Promise<void> }>}
+ * @param {{ program?: string }} [options] which Node runs it
+ * @returns {Promise<{ url: string, pid: number, output(): string, stop(): Promise<void>, end(signal: string): Promise<number | string> }>}
+ *   `end` sends a signal and resolves with the exit code, however long that takes
  */
-export async function startGateway(env = {}) {
-  const child = spawn(process.execPath, ["--conditions=headgate-source", "apps/gateway/src/node.ts"], {
+export async function startGateway(env = {}, { program = process.execPath } = {}) {
+  const child = spawn(program, ["--conditions=headgate-source", "apps/gateway/src/node.ts"], {
     cwd: root,
-    env: { ...process.env, PORT: String(await freePort()), ...env },
+    env: { ...process.env, PORT: String(await freePort()), DEMO_PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   // Whatever ends this process ends the gateway.
@@ -55,7 +57,13 @@ export async function startGateway(env = {}) {
     kill();
     throw new Error(`the gateway did not end within ${END_LIMIT_MS} ms of SIGTERM\n${output}`);
   };
-  return { url, pid: child.pid, output: () => output, stop };
+  const end = async (signal) => {
+    child.kill(signal);
+    const [code, by] = await ended;
+    process.off("exit", kill);
+    return code ?? by;
+  };
+  return { url, pid: child.pid, output: () => output, stop, end };
 }
 
 async function freePort() {

@@ -1,4 +1,5 @@
 // The body of a client's request on its way to the upstream.
+import type { Upload } from "../upstream.ts";
 
 /**
  * Reads a stream for undici, which does not end a read under way when its exchange ends: `stop` does. What is private
@@ -10,8 +11,11 @@ export class ClientBody implements AsyncIterable<Uint8Array> {
   #stopped: Error | null = null;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
-  constructor(body: ReadableStream<Uint8Array>) {
+  readonly #upload: Upload;
+
+  constructor(body: ReadableStream<Uint8Array>, upload: Upload = { awaited: false }) {
     this.#reader = body.getReader();
+    this.#upload = upload;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -32,11 +36,14 @@ export class ClientBody implements AsyncIterable<Uint8Array> {
   }
 
   async #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    this.#upload.awaited = true;
     try {
       return await this.#reader.read();
     } catch (error) {
       this.failed = this.#stopped === null;
       throw error;
+    } finally {
+      this.#upload.awaited = false;
     }
   }
 }

@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly readinessGraceMs?: number;
   /** How long requests may take to end when it stops. @default 10000 */
   readonly drainTimeoutMs?: number;
+  /** Connections of clients at once; further ones are closed. @default 10000 */
+  readonly maxConnections?: number;
   /** What starts the end. @default nothing: `close` does */
   readonly signals?: readonly NodeJS.Signals[];
   /** Called last. @default nothing */
@@ -47,7 +49,13 @@ const nothing = (): void => {};
 /** @throws {ListenError} when it cannot listen. */
 export async function startGateway(options: StartOptions): Promise<RunningGateway> {
   const { config, port, hostname = "127.0.0.1", otlpEndpoint, collect } = options;
-  const { readinessGraceMs = 0, drainTimeoutMs = 10_000, signals = [], exit = nothing } = options;
+  const {
+    maxConnections = 10_000,
+    readinessGraceMs = 0,
+    drainTimeoutMs = 10_000,
+    signals = [],
+    exit = nothing,
+  } = options;
   const telemetry = createTelemetry();
   const upstream = undiciUpstream();
   const stopping = new AbortController();
@@ -74,7 +82,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     telemetry.watch(breaker);
     telemetry.watch(limit);
   }
-  const server = await serve({ fetch: gateway.fetch, port, hostname });
+  const server = await serve({ fetch: gateway.fetch, port, hostname, maxConnections });
   const push = otlpEndpoint ? pushMetrics({ telemetry, endpoint: otlpEndpoint }) : undefined;
   load?.start();
   const shutdown = gracefulShutdown(server, {

@@ -33,7 +33,7 @@ export function undiciUpstream(): Upstream {
         let pool = pools.get(origin);
         // Without a limit of undici's own for the headers: that is the route's deadline.
         if (pool === undefined) pools.set(origin, (pool = new Pool(origin, { allowH2: false, headersTimeout: 0 })));
-        const clientBody = body instanceof ReadableStream ? new ClientBody(body) : null;
+        const clientBody = body instanceof ReadableStream ? new ClientBody(body, request.upload) : null;
         const exchange = new Exchange(request, clientBody, resolve, reject);
         // undici takes any iterable of bytes, which its types do not say, and only reads the list.
         const outgoing = (clientBody ?? body) as Uint8Array | null;

@@ -1,5 +1,11 @@
 // The upstream on Workers: the runtime's own `fetch`, which moves the bodies of responses without JavaScript.
-import { ClientBodyError, type Upstream, type UpstreamRequest, UpstreamUnreachableError } from "../upstream.ts";
+import {
+  ClientBodyError,
+  type Upload,
+  type Upstream,
+  type UpstreamRequest,
+  UpstreamUnreachableError,
+} from "../upstream.ts";
 
 type ByteStream = TransformStream<Uint8Array, Uint8Array>;
 
@@ -17,7 +23,7 @@ export function fetchUpstream(): Upstream {
     async send(request) {
       const { method, origin, path, signal, client } = request;
       const headers = toHeaders(request);
-      const clientBody = request.body instanceof ReadableStream ? new ClientBody(request.body) : null;
+      const clientBody = request.body instanceof ReadableStream ? new ClientBody(request.body, request.upload) : null;
       const init: WorkersRequestInit = {
         method,
         headers,
@@ -54,16 +60,21 @@ class ClientBody {
   failed = false;
   readonly #stream: ReadableStream<Uint8Array>;
 
-  constructor(body: ReadableStream<Uint8Array>) {
+  constructor(body: ReadableStream<Uint8Array>, upload: Upload = { awaited: false }) {
     const reader = body.getReader();
     this.#stream = new ReadableStream({
       pull: async (controller) => {
-        const { done, value } = await reader.read().catch((error: unknown) => {
+        upload.awaited = true;
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
           this.failed = true;
           throw error;
-        });
-        if (done) controller.close();
-        else controller.enqueue(value);
+        } finally {
+          upload.awaited = false;
+        }
       },
       cancel: (reason) => reader.cancel(reason),
     });

@@ -9,6 +9,16 @@ export const failures: readonly Entry[] = [
   get("an upstream that nobody listens at", "/down/x", problemOf(502, "ERR_UPSTREAM_UNREACHABLE")),
   get("an upstream that drops the connection", "/demo/drop", problemOf(502, "ERR_UPSTREAM_UNREACHABLE")),
   get("a deadline", "/slow/hang", problemOf(504, "ERR_TIMEOUT", { policy: "timeout", pipeline: "slow" })),
+  {
+    name: "clients whose bodies stand still get 408, and open no circuit",
+    act: async (scene) => {
+      const stalled = { method: "POST", body: standingStill, headers: { "content-length": "10" } };
+      const refused: unknown[] = [];
+      for (let i = 0; i < 3; i++) refused.push(see(await send(`${scene.url}/uploads/hash`, stalled), scene));
+      return [...refused, (await send(`${scene.url}/uploads/status/200`)).status];
+    },
+    expect: [...Array(3).fill(problemOf(408, "ERR_REQUEST_TIMEOUT")), 200],
+  },
   get("a deadline of a request with a streamed body", "/slow/hang", problemOf(504, "ERR_TIMEOUT"), {
     method: "POST",
     body: "x",
@@ -83,4 +93,10 @@ export const failures: readonly Entry[] = [
 async function counts(upstream: string): Promise<{ inFlight: number }> {
   const { body } = await send(`${upstream}/_mode`);
   return (JSON.parse(Buffer.from(body).toString()) as { counts: { inFlight: number } }).counts;
+}
+
+/** A body that begins and goes no further. */
+async function* standingStill(): AsyncGenerator<string> {
+  yield "begun";
+  await new Promise(() => {});
 }
