@@ -109,6 +109,8 @@ export class ClusterMember<M extends MergeableMetric> {
       this.#owner.emit({ type: "cluster.worker-ready", pid: this.pid });
     } else if (message.headgate === "failed") {
       this.#starting.reject(new Error(message.message));
+    } else if (message.headgate === "stopped") {
+      this.#send({ headgate: "released" });
     } else if (message.headgate === "snapshot") {
       this.lastSnapshot = message.metrics as readonly M[];
       if (message.id !== undefined) this.#collecting.get(message.id)?.();

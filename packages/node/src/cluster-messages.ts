@@ -6,12 +6,16 @@ export type ToWorker =
   | { readonly headgate: "stop"; readonly trigger: string; readonly reload: boolean }
   /** Wanted: a `snapshot` with the same id. */
   | { readonly headgate: "collect"; readonly id: number }
+  /** The answer to `stopped`. */
+  | { readonly headgate: "released" }
   /** The answer to `collect-all`. */
   | { readonly headgate: "merged"; readonly id: number; readonly metrics: readonly MergeableMetric[] };
 
 export type ToPrimary =
   | { readonly headgate: "ready" }
   | { readonly headgate: "failed"; readonly message: string }
+  /** Its server is closed. Wanted: `released`, behind every connection that was on its way to the worker. */
+  | { readonly headgate: "stopped" }
   /** Without an id the last one of a worker that stops. */
   | { readonly headgate: "snapshot"; readonly id: number | undefined; readonly metrics: readonly MergeableMetric[] }
   | { readonly headgate: "collect-all"; readonly id: number };

@@ -117,6 +117,7 @@ describe("ClusterPrimary", () => {
   it("starts no one any more once it stops", async () => {
     const { clock, workers, primary, exits } = await running();
     workers[0]?.crash();
+    await clock.settle();
     await primary.stop("test");
     await clock.advance(10_000);
     expect([workers.length, exits, clock.pending]).toEqual([1, [0], 0]);
@@ -217,6 +218,13 @@ describe("ClusterPrimary", () => {
     worker?.say("snapshot", { id: worker.received.at(-1)?.id, metrics: count(1) });
     await clock.settle();
     expect(worker?.received.at(-1)).toEqual({ headgate: "merged", id: 5, metrics: count(1) });
+  });
+
+  it("lets a worker go that has stopped", async () => {
+    const { workers, primary } = await running();
+    void primary.stop("test");
+    workers[0]?.say("stopped");
+    expect(workers[0]?.received.at(-1)).toEqual({ headgate: "released" });
   });
 
   it("is not hurt by who listens to its events", async () => {

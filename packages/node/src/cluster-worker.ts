@@ -5,6 +5,8 @@ import type { MergeableMetric } from "./merge-metrics.ts";
 
 /** Longer than the primary waits for the slowest of the workers. */
 const collectTimeoutMs = 10_000;
+/** How long the primary may take to let a worker go. */
+const releaseTimeoutMs = 2000;
 
 export async function runWorker<M extends MergeableMetric>(
   start: (peers: ClusterPeers<M>) => ClusterService<M> | Promise<ClusterService<M>>,
@@ -29,12 +31,14 @@ class Worker<M extends MergeableMetric> {
   service: ClusterService<M> | null = null;
   #stopping = false;
   #lastId = 0;
+  readonly #released = Promise.withResolvers<void>();
   readonly #waiting = new Map<number, (metrics: M[]) => void>();
 
   receive(message: ToWorker): void {
     if (message.headgate === "stop") void this.stop(message.trigger, message.reload);
     else if (message.headgate === "collect") void this.#sendSnapshot(message.id);
-    else if (message.headgate === "merged") {
+    else if (message.headgate === "released") this.#released.resolve();
+    else {
       this.#waiting.get(message.id)?.([...message.metrics] as M[]);
       this.#waiting.delete(message.id);
     }
@@ -61,11 +65,25 @@ class Worker<M extends MergeableMetric> {
     let code = 0;
     try {
       await this.service?.stop(trigger, reload);
+      await this.#release();
+      // Behind the connections that were handed back, so that those are on their way as well.
       await this.#sendSnapshot(undefined);
     } catch {
       code = 1;
     }
     process.exit(code);
+  }
+
+  /**
+   * Waits until no connection can be on its way to this worker any more. `node:cluster` hands those back that come once the
+   * server is closed; one that comes to a process that has ended would wait for ever.
+   */
+  async #release(): Promise<void> {
+    await send({ headgate: "stopped" });
+    if (!process.connected) return;
+    const timer = setTimeout(() => this.#released.resolve(), releaseTimeoutMs);
+    await this.#released.promise;
+    clearTimeout(timer);
   }
 
   async #sendSnapshot(id: number | undefined): Promise<void> {

