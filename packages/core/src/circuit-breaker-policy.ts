@@ -37,6 +37,7 @@ export class CircuitBreakerPolicy implements Policy {
   opened = 0;
   closed = 0;
   halfOpened = 0;
+  readonly setByHand: Record<CircuitState, number> = { closed: 0, open: 0, "half-open": 0 };
   mode: CircuitMode = "normal";
 
   private readonly trip: Trip;
@@ -115,7 +116,10 @@ export class CircuitBreakerPolicy implements Policy {
   setMode(mode: CircuitMode): void {
     checkMode("circuitBreaker.setMode", mode);
     if (mode === this.mode) return;
+    const before = this.state;
     this.mode = mode;
+    const { state } = this;
+    if (state !== before) this.setByHand[state]++;
     this.startGeneration();
   }
 

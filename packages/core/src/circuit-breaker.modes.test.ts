@@ -36,6 +36,8 @@ describe("circuitBreaker.setMode", () => {
     expect(await rejectionOf(guarded.execute(succeed))).toMatchObject({ code: "ERR_CIRCUIT_OPEN" });
     breaker.setMode("normal");
     expect(breaker.state).toBe("closed");
+    expect(breaker.setByHand).toEqual({ closed: 1, open: 1, "half-open": 0 });
+    expect(breaker).toMatchObject({ opened: 0, closed: 0, halfOpened: 0 });
     expect(await guarded.execute(succeed)).toBe("up");
     expect(breaker.rejected).toBe(2);
   });

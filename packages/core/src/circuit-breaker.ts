@@ -58,6 +58,8 @@ export type CircuitBreaker = Policy & {
   readonly closed: number;
   /** How often it has gone half-open. */
   readonly halfOpened: number;
+  /** How often `setMode` has changed the state, by the state it led to. Not among the counts above. */
+  readonly setByHand: Readonly<Record<CircuitState, number>>;
   /** The share of failures that the trip looks at, 0 without calls; undefined with a trip that has none. */
   readonly failureRatio: number | undefined;
   /** The share of slow calls, likewise; undefined when durations are not measured. */

@@ -275,11 +275,17 @@ export class ConcurrencyLimitPolicy implements Policy {
     this.waits.stop(waiter);
     if (state === "granted" || state === "revoked") {
       if (weight !== 1 || this.leases !== undefined) call.keep(at, this.remember(weight));
+      this.tellWait(waiter);
       call.resume(at);
       return;
     }
     this.refuse(call, state as ConcurrencyLimitReason, weight);
     call.finish(at);
+  }
+
+  private tellWait({ call, dueMs, grantedMs }: Waiter): void {
+    const waitMs = grantedMs - (dueMs - this.maxWaitMs);
+    call.emit?.({ type: "concurrency-limit.waited", pipeline: call.pipeline.name, name: this.name, waitMs });
   }
 
   private expire(waiter: Waiter): void {

@@ -98,6 +98,17 @@ describe("concurrencyLimit", () => {
     expect(await heldTimers(clock)).toBe(0);
   });
 
+  it("tells how long a call had to wait for its permit, and nothing of one that did not", async () => {
+    const { clock, events, start } = setUp();
+    const first = start();
+    start();
+    await clock.advance(40);
+    await first.end();
+    expect(events.of("concurrency-limit.waited")).toEqual([
+      { type: "concurrency-limit.waited", pipeline: "calls", name: "default", waitMs: 40 },
+    ]);
+  });
+
   it("does not let a newcomer overtake: a permit that comes free goes to the queue", async () => {
     const { clock, limit, start, started } = setUp();
     const first = start();

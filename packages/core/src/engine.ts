@@ -191,7 +191,7 @@ export function settle(call: Call): void {
   call.link?.remove();
   call.deadlineTimer?.cancel();
   if (call.threw && !call.errorIsDue) account(call);
-  if (call.pipeline.emit !== undefined) call.pipeline.report(call);
+  if (call.pipeline.timed) call.pipeline.report(call);
   if (call.resolve === null) return;
   if (call.threw && call.reject !== null) call.reject(call.result);
   else call.resolve(call.reject === null ? toResult(call) : call.result);

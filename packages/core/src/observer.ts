@@ -58,6 +58,13 @@ export type HeadgateEvent =
       readonly reason: ConcurrencyLimitReason;
     }
   | {
+      /** A call that had to wait was given its permit. */
+      readonly type: "concurrency-limit.waited";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly waitMs: number;
+    }
+  | {
       readonly type: "fallback.used";
       readonly pipeline: string;
       /** Which handler has answered: 0 for the first. */

@@ -3,6 +3,7 @@ import { Call, type ExecuteOptions, type Judgement, type Operation } from "./cal
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { goDown, type OperationResult, settle, toResult } from "./engine.ts";
 import { InvalidOptionError, TimeoutError, withoutStack } from "./errors.ts";
+import type { Meter, PipelineMeter } from "./meter.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
 import { checkFunction, checkName, rejectOption } from "./options.ts";
 import { checkOrder } from "./order.ts";
@@ -15,6 +16,8 @@ export interface PipelineOptions extends Judgement<unknown> {
   readonly name: string;
   /** Is told what happens. @default none */
   readonly observer?: Observer | undefined;
+  /** Counts the calls, for metrics. @default none */
+  readonly meter?: Meter | undefined;
   /** Where durations and remaining time come from. @default systemClock */
   readonly clock?: Clock;
   /** Whether an order in which a policy can never act is refused. @default true */
@@ -46,8 +49,12 @@ export class Pipeline {
   readonly nothingKept: readonly unknown[];
   /** How results count where `execute` does not say it. */
   readonly judgement: Judgement<unknown>;
-  /** Tells the observer; undefined without one. */
+  /** Tells whoever wants to know what happens; undefined without anybody. */
   readonly emit: ((event: HeadgateEvent) => void) | undefined;
+  /** Whether somebody wants to know how long calls take. */
+  readonly timed: boolean;
+  private readonly observe: ((event: HeadgateEvent) => void) | undefined;
+  private readonly meter: PipelineMeter | undefined;
   /** Calls that are not settled yet. On Workers a call whose request was killed never is. */
   inFlight = 0;
   /** For each place, what is inside it as a pipeline, once that was asked for. */
@@ -59,7 +66,8 @@ export class Pipeline {
     policies: readonly Policy[],
     within?: { readonly outer: Pipeline; readonly at: number },
   ) {
-    const { name, clock = systemClock, observer, isFailure, isIgnored, isOverload, discard, retryAfterMs } = options;
+    const { name, clock = systemClock, observer, meter } = options;
+    const { isFailure, isIgnored, isOverload, discard, retryAfterMs } = options;
     this.name = name;
     this.policies = policies;
     this.enters = policies.map(({ enter }) => enter);
@@ -85,7 +93,11 @@ export class Pipeline {
     this.firstRerun = first(({ repeats, reruns }) => repeats === true || reruns === true, within?.outer.firstRerun);
     this.nothingKept = policies.map(() => undefined);
     this.judgement = { isFailure, isIgnored, isOverload, discard, retryAfterMs };
-    this.emit = observer && guarded(observer);
+    this.meter = meter?.meterOf(name);
+    this.timed = observer !== undefined || meter !== undefined;
+    this.observe = observer && guarded(observer);
+    const counted = this.meter?.observer && guarded(this.meter.observer);
+    this.emit = this.observe && counted ? both(this.observe, counted) : (this.observe ?? counted);
   }
 
   /**
@@ -129,7 +141,7 @@ export class Pipeline {
   /** Sends a call on its way, until it is settled or waits for something. */
   private begin<T>(operation: Operation<T>, options: ExecuteOptions<T> | undefined): Call {
     const call = new Call(this, operation, (options as ExecuteOptions<unknown> | undefined) ?? noOptions);
-    if (this.emit !== undefined) call.startedMs = this.clock.now();
+    if (this.timed) call.start(this.clock.now());
     if (options !== undefined && !this.admits(call, options)) {
       settle(call);
       return call;
@@ -183,12 +195,17 @@ export class Pipeline {
 
   /** @internal The engine's last word on a call. */
   report(call: Call): void {
-    this.emit?.({
+    try {
+      this.meter?.settled(call);
+    } catch {
+      // As for an observer.
+    }
+    this.observe?.({
       type: "pipeline.settled",
       pipeline: this.name,
       outcome: call.outcome,
       error: call.threw ? call.result : undefined,
-      durationMs: this.clock.now() - call.startedMs,
+      durationMs: call.elapsedMs(),
       attempts: call.attempt,
     });
   }
@@ -206,6 +223,13 @@ function rejectLater(error: unknown): Promise<never> {
 function withoutSettled(emit: (event: HeadgateEvent) => void): Observer {
   return (event) => {
     if (event.type !== "pipeline.settled") emit(event);
+  };
+}
+
+function both(first: (event: HeadgateEvent) => void, second: (event: HeadgateEvent) => void): typeof first {
+  return (event) => {
+    first(event);
+    second(event);
   };
 }
 
@@ -233,6 +257,8 @@ export function pipeline(
   const options = typeof nameOrOptions === "string" ? { name: nameOrOptions } : nameOrOptions;
   checkName("pipeline.name", options.name);
   if (options.observer !== undefined) checkFunction("pipeline.observer", options.observer);
+  if (options.meter !== undefined && typeof options.meter?.meterOf !== "function")
+    rejectOption("pipeline.meter", "an object with a function `meterOf`", options.meter);
   const flat = policies.flatMap((part) => (part instanceof Pipeline ? part.policies : [part]));
   flat.forEach((policy, i) => {
     const isPolicy = typeof policy?.enter === "function" || typeof policy?.leave === "function";

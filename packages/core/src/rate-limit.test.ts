@@ -516,7 +516,7 @@ describe("rateLimit", () => {
       expect(events.of("rate-limit.degraded")).toEqual([
         { type: "rate-limit.degraded", pipeline: "calls", name: "api", error, admitted: true },
       ]);
-      expect(limit).toMatchObject({ admitted: 1, rejected: 0, backendFailures: 1 });
+      expect(limit).toMatchObject({ admitted: 1, rejected: 0, backendFailures: 1, degraded: 1 });
       expect(clock.pending).toBe(0);
     });
 
@@ -531,7 +531,7 @@ describe("rateLimit", () => {
       });
       expect((call.error as RateLimitError).cause).toEqual(cause);
       expect(events.of("rate-limit.degraded")).toMatchObject([{ admitted: false }]);
-      expect(limit).toMatchObject({ admitted: 0, rejected: 1, backendFailures: 1 });
+      expect(limit).toMatchObject({ admitted: 0, rejected: 1, backendFailures: 1, degraded: 0 });
     });
 
     it("forgets the question when the caller leaves, and swallows a late answer", async () => {

@@ -77,6 +77,8 @@ export type RateLimit = Policy &
     readonly forgotten: number;
     /** Questions that the backend did not answer. */
     readonly backendFailures: number;
+    /** What of `admitted` went through because the backend did not answer. */
+    readonly degraded: number;
     /**
      * Takes `cost` without a pipeline, and never waits for a turn. With a backend the result is a promise, which never
      * rejects.
@@ -106,6 +108,7 @@ class RateLimitPolicy implements Policy {
   rejected = 0;
   forgotten = 0;
   backendFailures = 0;
+  degraded = 0;
 
   constructor(options: Required<Omit<RateLimitOptions, "key">> & Pick<RateLimitOptions, "key">) {
     const { name, limit, windowMs, burst, clock, backend } = options;
@@ -253,6 +256,7 @@ class RateLimitPolicy implements Policy {
     const { limit, failsOpen } = this;
     if (answer === undefined) {
       this.backendFailures++;
+      if (failsOpen) this.degraded++;
       return { ...unknownNumbers, allowed: failsOpen, degraded: true, limit };
     }
     const { allowed, remaining, resetMs, retryAfterMs = allowed ? 0 : undefined } = answer;
