@@ -3,8 +3,8 @@ import { loadConfig, startGateway } from "@headgate/gateway/node";
 import { announce } from "./child.ts";
 
 const upstream = `http://127.0.0.1:${process.argv[2]}`;
-const { routes } = loadConfig(undefined);
-const config = { routes: routes.slice(0, 1).map((route) => ({ ...route, pathPrefix: "/", upstream })) };
+const { routes, ...rest } = loadConfig(undefined);
+const config = { ...rest, routes: routes.slice(0, 1).map((route) => ({ ...route, pathPrefix: "/", upstream })) };
 
 const { url } = await startGateway({ config, port: 0 });
 announce(Number(new URL(url).port));

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { discardResponse, isFailedResponse, isOverloadResult, parseRetryAfter, retryAfterOf } from "./judge-response.ts";
+import {
+  discardResponse,
+  isFailedResponse,
+  isOverloadResult,
+  parseRetryAfter,
+  retryAfterOf,
+} from "./judge-response.ts";
 
 describe("isFailedResponse", () => {
   it.each([
