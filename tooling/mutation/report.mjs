@@ -37,7 +37,7 @@ export function scoreOf(mutants) {
 }
 
 export function scoreTable(mutants) {
-  const files = [...new Set(mutants.map(({ file }) => file))].toSorted();
+  const files = [...new Set(mutants.map(({ file }) => file))].toSorted((a, b) => a.localeCompare(b));
   const row = (name, { noticed, counted, score }) =>
     `${name.padEnd(32)} ${`${noticed} of ${counted}`.padStart(14)} ${score.toFixed(1).padStart(6)} %`;
   const rows = files.map((name) => row(name, scoreOf(mutants.filter(({ file }) => file === name))));

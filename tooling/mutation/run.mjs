@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Stryker } from "@stryker-mutator/core";
 import { groups, source } from "./groups.mjs";
+import { options } from "./options.mjs";
 import { mutantsOf, reasonFor, scoreOf, scoreTable, survived, survivorsPage } from "./report.mjs";
 
 const LEAST_SCORE = 85;
@@ -20,7 +21,7 @@ const wanted = (file) => filters.length === 0 || filters.some((filter) => file.i
 async function mutate(name, files) {
   console.log(`\n${name}: ${files.join(", ")}`);
   await new Stryker({
-    configFile: join(here, "stryker.config.mjs"),
+    ...options,
     mutate: files.map((file) => source + file),
     jsonReporter: { fileName: reportOf(name) },
   }).runMutationTest();

@@ -5,6 +5,7 @@ import {
   consecutiveFailures,
   constantBackoff,
   explain,
+  HeadgateError,
   pipeline,
   retry,
   timeout,
@@ -18,6 +19,16 @@ const thrownBy = (call: Promise<unknown>): Promise<unknown> =>
     () => expect.fail("did not throw"),
     (error: unknown) => error,
   );
+
+class BareError extends HeadgateError {
+  override get name(): string {
+    return "BareError";
+  }
+
+  override get message(): string {
+    return "of no policy";
+  }
+}
 
 describe("explain", () => {
   it("names the operation as the one who decided when its error came through", async () => {
@@ -77,6 +88,38 @@ describe("explain", () => {
     const inner = pipeline("inner", concurrencyLimit({ maxConcurrent: 1 }));
     const error = await thrownBy(pipeline("outer").execute(() => inner.execute(fail)));
     expect(explain(error)).toMatchObject({ pipeline: "outer", decidedBy: "operation" });
+  });
+
+  it("names the operation for an error of its own that comes after the caller has left, and for thrown functions", async () => {
+    const controller = new AbortController();
+    const own = new Error("own");
+    const call = pipeline("late").execute(
+      () => {
+        controller.abort(new Error("left"));
+        throw own;
+      },
+      { signal: controller.signal },
+    );
+    expect(await thrownBy(call)).toBe(own);
+    expect(explain(own)).toMatchObject({ decidedBy: "operation", outcome: "failure" });
+    const thrown: unknown = () => {};
+    await thrownBy(pipeline("odd").execute(() => Promise.reject(thrown)));
+    expect(explain(thrown)).toMatchObject({ pipeline: "odd", decidedBy: "operation" });
+  });
+
+  it("names the operation for what it throws, though it looks as if a policy had", async () => {
+    const alike = Object.assign(new Error("alike"), { pipeline: "orders", policy: "timeout" });
+    await thrownBy(pipeline("orders").execute(() => Promise.reject(alike)));
+    expect(explain(alike)?.decidedBy).toBe("operation");
+    const inner = pipeline("inner", circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }) }));
+    await thrownBy(inner.execute(fail));
+    const refused = await thrownBy(pipeline("outer").execute(() => inner.execute(fail)));
+    expect(explain(refused)).toMatchObject({ pipeline: "outer", decidedBy: "operation" });
+    const late = pipeline("late").execute(() => 1, { deadline: Number.NaN });
+    expect(explain(await thrownBy(late))).toMatchObject({ decidedBy: "operation", outcome: "ignored" });
+    const bare = Object.assign(new BareError("ERR_BARE"), { pipeline: "bare" });
+    await thrownBy(pipeline("bare").execute(() => Promise.reject(bare)));
+    expect(explain(bare)?.decidedBy).toBe("operation");
   });
 
   it("knows nothing of other errors and of what is no object", async () => {

@@ -326,6 +326,71 @@ describe("fallback", () => {
     expect(handled[0]?.failed.signal.reason).toBe(call.error);
   });
 
+  it("asks no further handler when one has ended the call itself, and discards what that returns", async () => {
+    const reason = new Error("left");
+    const value = { stale: true };
+    const endings: FallbackHandler[] = [
+      () => value,
+      () => {
+        throw new Error("late");
+      },
+    ];
+    for (const ending of endings) {
+      const controller = new AbortController();
+      const discarded: unknown[] = [];
+      const first: FallbackHandler = async () => {
+        throw new Error("first");
+      };
+      const leaving: FallbackHandler = (failed) => {
+        controller.abort(reason);
+        return ending(failed);
+      };
+      const never = countedHandler();
+      const policy = fallback({ handlers: [first, leaving, never] });
+      const { observer, events } = new EventRecorder();
+      const guarded = pipeline({ name: "left", observer }, policy);
+      const options = { signal: controller.signal, discard: (given: unknown) => discarded.push(given) };
+      expect(await rejectionOf(guarded.execute(fails, options))).toBe(reason);
+      expect(never.runs).toBe(0);
+      expect(discarded).toEqual(ending === endings[0] ? [value] : []);
+      expect(policy).toMatchObject({ used: 0, exhausted: 0 });
+      expect(events.map(({ type }) => type)).toEqual(["fallback.failed", "pipeline.settled"]);
+    }
+  });
+
+  it("discards nothing that was thrown", async () => {
+    const discarded: unknown[] = [];
+    const discard = (value: unknown) => discarded.push(value);
+    const failing: FallbackHandler = () => Promise.reject(new Error("handler"));
+    const guarded = pipeline("thrown", fallback({ handlers: [failing, () => "instead"] }));
+    expect(await guarded.execute(fails, { discard })).toBe("instead");
+    const left = manualHandler();
+    const controller = new AbortController();
+    const call = watch(
+      pipeline("left", fallback({ handlers: [left.handler] })).execute(fails, { discard, signal: controller.signal }),
+    );
+    await Promise.resolve();
+    await Promise.resolve();
+    controller.abort(new Error("left"));
+    left.handled[0]?.reject(new Error("late"));
+    await new TestClock().settle();
+    expect(call.state).toBe("rejected");
+    expect(discarded).toEqual([]);
+  });
+
+  it("leaves alone what says nothing about the dependency, and restores the failure between handlers", async () => {
+    const never = countedHandler();
+    const ignoring = pipeline("ignored", fallback({ handlers: [never] }));
+    expect(await rejectionOf(ignoring.execute(fails, { isIgnored: () => true }))).toBe(failure);
+    expect(never.runs).toBe(0);
+    const seen = outcomes();
+    const handlers: FallbackHandler[] = [() => 429, () => 503];
+    const guarded = pipeline("restored", seen, fallback({ handlers }));
+    const isOverload = (result: unknown) => result === 429 || result === 503;
+    expect(await guarded.attempt(fails, { isOverload })).toEqual({ ok: false, error: failure, outcome: "failure" });
+    expect(seen.seen).toEqual(["failure"]);
+  });
+
   it("runs the handlers of each call apart, and again for the next call", async () => {
     const clock = new TestClock();
     const { handler, handled } = manualHandler();

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { circuitBreaker, concurrencyLimit, pipeline, type Policy, PolicyOrderError, retry, timeout } from "./index.ts";
 
 const fallbackLike: Policy = { kind: "fallback", leave: () => "pass" };
+const named = (kind: string): Policy => ({ kind, leave: () => "pass" });
 const limit = () => concurrencyLimit({ maxConcurrent: 1 });
 
 function problemsOf(...policies: Policy[]): readonly string[] {
@@ -50,8 +51,46 @@ describe("pipeline", () => {
     );
   });
 
+  const unseen = "the failures that the fallback inside it answers";
+  const notShorter = "the inner timeout is not shorter than the outer one, which always ends the call first";
+  const idle = "nothing between the two timeouts takes time, so that the outer one can never act";
+  const hidden = "what chaos injects never reaches the policies inside it";
+
+  it.each<[Policy, Policy, string]>([
+    [limit(), retry(), "a permit would be held during the back-off, while nothing runs"],
+    [retry(), retry(), "the attempts of two retries multiply"],
+    [retry(), fallbackLike, `the retry never sees ${unseen}`],
+    [circuitBreaker(), fallbackLike, `the circuit breaker never sees ${unseen}`],
+    [named("cache"), fallbackLike, "the cache would keep the answers that the fallback makes up"],
+    [timeout({ timeoutMs: 100 }), timeout({ timeoutMs: 100 }), notShorter],
+    [timeout({ timeoutMs: 100 }), timeout({ timeoutMs: 101 }), notShorter],
+    [timeout({ timeoutMs: 101 }), timeout({ timeoutMs: 100 }), idle],
+    ...[fallbackLike, timeout(), retry(), circuitBreaker(), limit()].map((inner): [Policy, Policy, string] => [
+      named("chaos"),
+      inner,
+      hidden,
+    ]),
+  ])("says why $0.kind may not stand outside $1.kind", (outer, inner, why) => {
+    const problems = problemsOf(outer, inner);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(`${outer.kind} (policy 1) stands outside ${inner.kind} (policy 2): ${why}; `);
+  });
+
+  it.each(["retry", "hedge", "concurrency-limit", "rate-limit", "cache", "single-flight", "fallback"])(
+    "accepts a %s between two timeouts, but not outside both",
+    (kind) => {
+      const [outer, inner] = [timeout({ timeoutMs: 200 }), timeout({ timeoutMs: 100 })];
+      expect(problemsOf(outer, named(kind), inner)).toEqual([]);
+      expect(problemsOf(named(kind), outer, inner)).toHaveLength(1);
+    },
+  );
+
   it("names every wrong pair", () => {
-    expect(problemsOf(limit(), circuitBreaker(), retry())).toHaveLength(2);
+    const problems = problemsOf(limit(), circuitBreaker(), retry());
+    expect(problems).toHaveLength(2);
+    const error = new PolicyOrderError("orders", problems);
+    expect(error).toMatchObject({ name: "PolicyOrderError", code: "ERR_POLICY_ORDER", pipeline: "orders" });
+    expect(error.message).toBe(`pipeline("orders"): ${problems[0]} ${problems[1]}`);
   });
 
   it("looks into nested pipelines", () => {

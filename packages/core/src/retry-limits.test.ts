@@ -4,6 +4,7 @@ import {
   consecutiveFailures,
   constantBackoff,
   exponentialBackoff,
+  type Operation,
   pipeline,
   type Policy,
   retry,
@@ -25,8 +26,8 @@ function setUp(options: RetryOptions, ...outside: Policy[]) {
   const again = retry({ backoff: atOnce, clock, random: new SeededRandom(1), ...options });
   const guarded = pipeline({ name: "calls", clock, observer: events.observer }, ...outside, again);
   const startedMs: number[] = [];
-  const start = (result: () => unknown, deadline?: number, signal?: AbortSignal) =>
-    watch(guarded.execute(() => (startedMs.push(clock.now()), result()), { deadline, signal }));
+  const start = (result: Operation<unknown>, deadline?: number, signal?: AbortSignal) =>
+    watch(guarded.execute((context) => (startedMs.push(clock.now()), result(context)), { deadline, signal }));
   return { clock, events, again, guarded, startedMs, start };
 }
 

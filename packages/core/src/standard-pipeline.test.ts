@@ -37,6 +37,7 @@ describe("standardPipeline", () => {
 
   it("leaves out what is not wanted", () => {
     expect(kinds({ retry: false, circuitBreaker: false })).toEqual(["timeout", "concurrency-limit", "timeout"]);
+    expect(kinds({ concurrencyLimit: false })).toEqual(["timeout", "retry", "circuit-breaker", "timeout"]);
   });
 
   it("gives every part the pipeline's name", () => {

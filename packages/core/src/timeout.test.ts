@@ -145,6 +145,26 @@ describe("timeout", () => {
     expect(outcomes).toEqual(["ignored", "dropped", "dropped"]);
   });
 
+  it("describes itself by its time", () => {
+    expect(timeout({ timeoutMs: 2000 }).describe?.()).toBe("2000 ms");
+  });
+
+  it("reads the clock of its own, where that is not the pipeline's", async () => {
+    const [clock, other] = [new TestClock(1000), new TestClock(5000)];
+    const guarded = pipeline(
+      { name: "clocks", clock, checkOrder: false },
+      timeout({ timeoutMs: 50, clock: other }),
+      timeout({ timeoutMs: 10, clock }),
+    );
+    const { operation, run } = manualOperation();
+    const call = watch(guarded.execute(operation));
+    expect(run(0).context.deadline).toBe(1010);
+    await clock.advance(9);
+    expect(call.state).toBe("pending");
+    await clock.advance(1);
+    expect(call.error).toMatchObject({ timeoutMs: 10 });
+  });
+
   it("tells the operation how much time remains until the nearest deadline", async () => {
     const clock = new TestClock();
     const seen: number[] = [];

@@ -1,15 +1,14 @@
-// Mutation tests: every change that Stryker can make to a policy must fail a test. `npm run test:mutation` starts them, by
-// way of run.mjs, which says which files to mutate; those changes that survive are listed with a reason in survivors.md.
+// How Stryker runs: every change that it can make to a policy must fail a test. run.mjs says which files, and into which
+// report.
 import { fileURLToPath } from "node:url";
 
-export default {
+export const options = {
   plugins: [fileURLToPath(import.meta.resolve("@stryker-mutator/vitest-runner"))],
   testRunner: "vitest",
   vitest: { configFile: "tooling/mutation/vitest.config.ts", related: false },
   coverageAnalysis: "perTest",
   concurrency: 2,
   reporters: ["progress-append-only", "json"],
-  jsonReporter: { fileName: `tooling/mutation/dist/${process.env.REPORT ?? "report"}.json` },
   tempDirName: "tooling/mutation/dist/sandbox",
   ignorePatterns: ["**/dist", ".turbo", "docs", "apps", "bench"],
   disableTypeChecks: false,
