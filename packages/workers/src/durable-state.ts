@@ -36,7 +36,7 @@ export interface DurableState {
   /** How often a breaker has changed because of what other isolates have found. */
   readonly applied: number;
   /**
-   * Call it in every request: does nothing but compare a few numbers, and every `refreshMs`, or when a breaker has changed,
+   * Call it in every request, best when its work is done: does nothing but compare a few numbers, and every `refreshMs`, or when a breaker has changed,
    * sends what is new as work that `context.waitUntil` keeps. Never throws.
    */
   sync(context: ExecutionContextLike): void;

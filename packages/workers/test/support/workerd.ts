@@ -42,6 +42,30 @@ export async function startWorker(script: string, options: WorkerOptions = {}): 
   }
 }
 
+/** Two Workers of the same script, and one Durable Object class `TestState` of the first that both are bound to. */
+export async function startSharing(script: string, bindings: WorkerOptions): Promise<RunningWorkers> {
+  const state = { className: "TestState", useSQLite: true };
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      workers: [
+        { ...common(script), name: "first", bindings, durableObjects: { STATE: state } },
+        { ...common(script), name: "second", bindings, durableObjects: { STATE: { ...state, scriptName: "first" } } },
+      ].map((worker) => ({ ...worker, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] })),
+      cf: false,
+      host: "127.0.0.1",
+      port: 0,
+    } as never),
+  );
+  try {
+    await miniflare.ready;
+    const urls = [await miniflare.unsafeGetDirectURL("first"), await miniflare.unsafeGetDirectURL("second")];
+    return { urls: urls.map(({ origin }) => origin), close: () => miniflare.dispose() };
+  } catch (error) {
+    await miniflare.dispose();
+    throw error;
+  }
+}
+
 function common(script: string): WorkerOptions {
   return { modules: true, script, compatibilityDate: minCompatibilityDate };
 }
