@@ -10,6 +10,7 @@ import {
   exponentialBackoff,
   type FailedAttempt,
   type Judgement,
+  type Meter,
   type Observer,
   pipeline,
   type Pipeline,
@@ -27,6 +28,8 @@ import { UpstreamUnreachableError, type UpstreamResponse } from "./upstream.ts";
 
 export interface RouteSeams {
   readonly observer?: Observer | undefined;
+  /** Counts the calls of every route. @default none */
+  readonly meter?: Meter | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   /** What decides whether calls are let in at all: a shutdown. @default none */
@@ -49,7 +52,7 @@ export interface Route {
 }
 
 export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
-  const { observer, clock = systemClock, random = systemRandom, admission, permitLeaseMs } = seams;
+  const { observer, meter, clock = systemClock, random = systemRandom, admission, permitLeaseMs } = seams;
   const { name } = config;
   const { origin, pathname } = new URL(config.upstream);
   const deadline = timeout({ timeoutMs: config.timeout.timeoutMs, clock });
@@ -71,7 +74,7 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
   });
   const limit = concurrencyLimit({ name, ...config.concurrencyLimit, leaseMs: permitLeaseMs, clock });
   const guards = [...(admission ? [admission] : []), breaker, limit];
-  const options = { name, observer, clock };
+  const options = { name, observer, meter, clock };
   return {
     config,
     origin,

@@ -129,7 +129,7 @@ async function counted(): Promise<Telemetry> {
   const telemetry = createTelemetry();
   const breaker = circuitBreaker({ name: "b" });
   telemetry.watch(breaker);
-  const calls = pipeline({ name: "p", observer: telemetry.observer }, breaker);
+  const calls = pipeline({ name: "p", meter: telemetry }, breaker);
   await calls.execute(() => 1);
   await calls.execute(() => 2);
   await calls.execute(() => Promise.reject(new RangeError("no"))).catch(() => {});
@@ -149,7 +149,13 @@ describe("pushMetrics", () => {
     expect(post.numbers("async.pipeline.success")).toEqual({ p: 2 });
     expect(post.numbers("async.pipeline.failure")).toEqual({ "p,RangeError": 1 });
     expect(post.numbers("async.pipeline.latency")).toEqual({ "p,success": 2, "p,failure,RangeError": 1 });
-    expect(post.numbers("circuit.breaker.status")).toEqual({ "b,closed": 1, "b,open": 0, "b,half_open": 0 });
+    expect(post.numbers("circuit.breaker.status")).toEqual({
+      "b,closed": 1,
+      "b,open": 0,
+      "b,half_open": 0,
+      "b,forced_open": 0,
+      "b,disabled": 0,
+    });
     expect(post.metric("async.pipeline.latency")).toMatchObject({
       unit: "s",
       histogram: { aggregationTemporality: 2 },

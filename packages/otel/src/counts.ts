@@ -1,38 +1,27 @@
-// Where events are counted: plain fields and typed arrays, made once for each name and error. Names come from the
-// outside, so every place that keeps one has a bound; what is past it is counted together.
-import { type CircuitBreaker, type ConcurrencyLimit, isHeadgateError } from "@headgate/core";
-import { other } from "./definitions.ts";
+// Where calls are counted: plain fields and typed arrays, made once for each name and error. Names come from the outside,
+// so every place that keeps one has a bound; what is past it is counted together.
+import { type Call, type HeadgateEvent, isRefusal, type PipelineMeter } from "@headgate/core";
+import * as definitions from "./definitions.ts";
+import { ErrorTypes, outcomes, type PipelineOutcome } from "./error-types.ts";
+import { Histogram } from "./histogram.ts";
+import type { Attributes, HistogramDefinition } from "./metrics.ts";
 
-const maxErrorTypes = 20;
-const maxErrorTypeLength = 100;
+const { errorType, latency, limitName, other, pipelineName, pipelineOutcome, queueDuration, retryAttempts } =
+  definitions;
 
-/** How a call ended, for metrics. A closed set: further policies bring further outcomes. */
-export type PipelineOutcome =
-  | "success"
-  | "failure"
-  | "timeout"
-  | "rejected_breaker"
-  | "rejected_concurrency"
-  | "cancelled";
+/** Different names of pipelines, of breakers and of limits each. What is past it is counted as `_OTHER`. */
+const maxNames = 200;
 
-export class Histogram {
-  readonly #bounds: readonly number[];
-  readonly counts: Float64Array;
-  sum = 0;
+/** Is given each value of a histogram when it is recorded, in the metric's unit. */
+export type RecordValue = (definition: HistogramDefinition, value: number, attributes: Attributes) => void;
 
-  constructor(bounds: readonly number[]) {
-    this.#bounds = bounds;
-    this.counts = new Float64Array(bounds.length + 1);
-  }
-
-  record(value: number): void {
-    const bounds = this.#bounds;
-    let i = 0;
-    // Most calls are short: their bucket is among the first.
-    while (i < bounds.length && value > (bounds[i] as number)) i++;
-    this.counts[i] = (this.counts[i] as number) + 1;
-    this.sum += value;
-  }
+/** What the counts of all pipelines share. */
+export class Shared {
+  readonly errorTypes: ErrorTypes = new ErrorTypes();
+  /** Waits for a permit, by the name of the limit. */
+  readonly waits: ByName<Histogram> = new ByName((name) => new Histogram(name, inMs(queueDuration)));
+  /** Undefined where nobody needs single values. */
+  record: RecordValue | undefined = undefined;
 }
 
 /** The calls of one pipeline that ended alike. */
@@ -40,104 +29,154 @@ export class CallCounts {
   readonly outcome: PipelineOutcome;
   /** Undefined for an outcome that is no error of anybody: `success`, `cancelled`. */
   readonly errorType: string | undefined;
+  readonly attributes: Attributes;
+  /** The same without the error type. */
+  private readonly ended: Attributes;
   count = 0;
   /** In milliseconds. */
   readonly latency: Histogram;
   readonly attempts: Histogram;
+  private readonly shared: Shared;
 
-  constructor(outcome: PipelineOutcome, errorType: string | undefined, bounds: CallBounds) {
+  constructor(pipeline: string, outcome: PipelineOutcome, type: string | undefined, shared: Shared) {
     this.outcome = outcome;
-    this.errorType = errorType;
-    this.latency = new Histogram(bounds.latencyMs);
-    this.attempts = new Histogram(bounds.attempts);
+    this.errorType = type;
+    this.ended = { [pipelineName]: pipeline, [pipelineOutcome]: outcome };
+    this.attributes = type === undefined ? this.ended : { ...this.ended, [errorType]: type };
+    this.latency = new Histogram(pipeline, inMs(latency));
+    this.attempts = new Histogram(pipeline, retryAttempts.boundaries);
+    this.shared = shared;
   }
 
   record(durationMs: number, attempts: number): void {
     this.count++;
     // A clock that was set back must not take anything off a sum that only rises.
-    this.latency.record(durationMs > 0 ? durationMs : 0);
+    const ms = durationMs > 0 ? durationMs : 0;
+    this.latency.record(ms);
     this.attempts.record(attempts);
+    if (this.shared.record !== undefined) this.tell(this.shared.record, ms, attempts);
+  }
+
+  private tell(record: RecordValue, ms: number, attempts: number): void {
+    record(latency, ms / 1000, this.attributes);
+    record(retryAttempts, attempts, this.ended);
   }
 }
 
-export interface CallBounds {
-  readonly latencyMs: readonly number[];
-  readonly attempts: readonly number[];
-}
-
-export class PipelineCounts {
+export class PipelineCounts implements PipelineMeter {
   readonly name: string;
   readonly success: CallCounts;
   readonly cancelled: CallCounts;
+  readonly answered: CallCounts;
   /** By error type, which decides the outcome. */
   readonly failed: Map<string, CallCounts> = new Map();
   /** Attempts after the first, by the error type of the one before. */
   readonly retries: Map<string, number> = new Map();
   exhausted = 0;
+  budgetDenied = 0;
   totalTimeouts = 0;
   attemptTimeouts = 0;
-  readonly #bounds: CallBounds;
+  fallbacks = 0;
+  /** Calls that a fallback has answered, as far as they have not ended yet. */
+  private fallingBack = 0;
+  private readonly shared: Shared;
 
-  constructor(name: string, bounds: CallBounds) {
+  constructor(name: string, shared: Shared) {
     this.name = name;
-    this.#bounds = bounds;
-    this.success = new CallCounts("success", undefined, bounds);
-    this.cancelled = new CallCounts("cancelled", undefined, bounds);
+    this.shared = shared;
+    this.success = new CallCounts(name, "success", undefined, shared);
+    this.cancelled = new CallCounts(name, "cancelled", undefined, shared);
+    this.answered = new CallCounts(name, "fallback", undefined, shared);
   }
 
-  failedWith(errorType: string): CallCounts {
-    let counts = this.failed.get(errorType);
+  settled(call: Call): void {
+    const durationMs = call.elapsedMs();
+    const { outcome } = call;
+    const counts = outcome === "success" && this.fallingBack === 0 ? this.success : this.countsOf(call);
+    counts.record(durationMs, call.attempt);
+  }
+
+  readonly observer = (event: HeadgateEvent): void => {
+    switch (event.type) {
+      case "timeout.fired":
+        if (event.scope === "total") this.totalTimeouts++;
+        else this.attemptTimeouts++;
+        break;
+      case "retry.scheduled": {
+        const type = this.shared.errorTypes.of(event.result);
+        this.retries.set(type, (this.retries.get(type) ?? 0) + 1);
+        break;
+      }
+      case "retry.exhausted":
+        this.exhausted++;
+        break;
+      case "retry.budget-denied":
+        this.budgetDenied++;
+        break;
+      case "fallback.used":
+        this.fallbacks++;
+        this.fallingBack++;
+        break;
+      case "concurrency-limit.waited":
+        this.waited(event.name, event.waitMs);
+        break;
+      default:
+        // Not every event is a metric.
+        break;
+    }
+  };
+
+  private countsOf(call: Call): CallCounts {
+    const { outcome, result } = call;
+    if (outcome === "success") return this.hasFallenBack(call) ? this.answered : this.success;
+    // What is ignored is a refusal of ours, or the caller's own end of the call, with whatever reason.
+    if (outcome === "ignored" && !isRefusal(result)) return this.cancelled;
+    return this.failedWith(this.shared.errorTypes.of(result));
+  }
+
+  /** A fallback remembers the calls that it has handled. */
+  private hasFallenBack(call: Call): boolean {
+    const fellBack = call.pipeline.policies.some(
+      ({ kind }, at) => kind === "fallback" && call.recall(at) !== undefined,
+    );
+    if (fellBack) this.fallingBack--;
+    return fellBack;
+  }
+
+  private failedWith(type: string): CallCounts {
+    let counts = this.failed.get(type);
     if (counts === undefined) {
-      counts = new CallCounts(outcomes.get(errorType) ?? "failure", errorType, this.#bounds);
-      this.failed.set(errorType, counts);
+      counts = new CallCounts(this.name, outcomes.get(type) ?? "failure", type, this.shared);
+      this.failed.set(type, counts);
     }
     return counts;
   }
-}
 
-export class BreakerCounts {
-  readonly name: string;
-  opened = 0;
-  closed = 0;
-  halfOpened = 0;
-  rejected = 0;
-  readonly watched: Set<CircuitBreaker> = new Set();
-
-  constructor(name: string) {
-    this.name = name;
+  private waited(limit: string, waitMs: number): void {
+    const waits = this.shared.waits.of(limit);
+    const ms = waitMs > 0 ? waitMs : 0;
+    waits.record(ms);
+    this.shared.record?.(queueDuration, ms / 1000, { [limitName]: waits.name });
   }
 }
 
-export class LimitCounts {
-  readonly name: string;
-  rejectedFull = 0;
-  rejectedWait = 0;
-  readonly watched: Set<ConcurrencyLimit> = new Set();
-
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** Counts by name, for up to `max` names; all further ones share the counts of `_OTHER`. */
+/** Counts by name, for up to 200 names; all further ones share the counts of `_OTHER`. */
 export class ByName<Counts> {
   readonly #counts = new Map<string, Counts>();
-  readonly #max: number;
   readonly #make: (name: string) => Counts;
 
-  constructor(max: number, make: (name: string) => Counts) {
-    this.#max = max;
+  constructor(make: (name: string) => Counts) {
     this.#make = make;
   }
 
   of(name: string): Counts {
     const known = this.#counts.get(name);
     if (known !== undefined) return known;
-    return this.#counts.size < this.#max || name === other ? this.#add(name) : this.of(other);
+    return this.#counts.size < maxNames || name === other ? this.#add(name) : this.of(other);
   }
 
-  [Symbol.iterator](): IterableIterator<Counts> {
-    return this.#counts.values();
+  all(): readonly Counts[] {
+    return [...this.#counts.values()];
   }
 
   #add(name: string): Counts {
@@ -147,32 +186,6 @@ export class ByName<Counts> {
   }
 }
 
-/** Our own decisions: their codes are the error types, and each is an outcome of its own. */
-const outcomes: ReadonlyMap<string, PipelineOutcome> = new Map<string, PipelineOutcome>([
-  ["ERR_TIMEOUT", "timeout"],
-  ["ERR_CIRCUIT_OPEN", "rejected_breaker"],
-  ["ERR_CONCURRENCY_LIMIT", "rejected_concurrency"],
-]);
-
-/** Names errors for metrics: by our code, else by the name of the class, for the first 20 of those. */
-export class ErrorTypes {
-  readonly #seen = new Set<string>();
-
-  of(error: unknown): string {
-    try {
-      if (isHeadgateError(error)) return outcomes.has(error.code) ? error.code : this.#bounded(error.code);
-      const name: unknown = error instanceof Error ? error.name : undefined;
-      return typeof name === "string" && !outcomes.has(name) ? this.#bounded(name) : other;
-    } catch {
-      // Somebody's error may be a proxy, or its name a getter; the call is counted all the same.
-      return other;
-    }
-  }
-
-  #bounded(name: string): string {
-    if (this.#seen.has(name)) return name;
-    if (this.#seen.size >= maxErrorTypes || name === "" || name.length > maxErrorTypeLength) return other;
-    this.#seen.add(name);
-    return name;
-  }
+function inMs({ boundaries }: HistogramDefinition): readonly number[] {
+  return boundaries.map((seconds) => Math.round(seconds * 1000));
 }

@@ -9,6 +9,8 @@ export const breakerName = "circuit_breaker.name";
 export const breakerState = "circuit_breaker.state";
 export const breakerTrigger = "circuit_breaker.trigger";
 export const limitName = "concurrency_limit.name";
+export const rateName = "rate_limiter.name";
+export const rateResult = "rate_limiter.result";
 export const rejectReason = "reason";
 export const retryType = "retry.type";
 export const timeoutScope = "timeout.scope";
@@ -16,21 +18,23 @@ export const timeoutScope = "timeout.scope";
 /** Stands for whatever is past a bound on different values: the value that OpenTelemetry reserves for it. */
 export const other = "_OTHER";
 
+/** Those of OpenTelemetry's HTTP durations, in seconds. */
+const durationBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
 export const latency: HistogramDefinition = {
   name: "async.pipeline.latency",
   kind: "histogram",
   unit: "s",
   description: "How long calls took, from execute() to the answer of the caller.",
   attributes: [pipelineName, pipelineOutcome, errorType],
-  // Those of OpenTelemetry's HTTP durations.
-  boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+  boundaries: durationBoundaries,
 };
 
 export const success: NumberDefinition = {
   name: "async.pipeline.success",
   kind: "counter",
   unit: "{execution}",
-  description: "Calls that succeeded.",
+  description: "Calls that succeeded, those included that a fallback has answered.",
   attributes: [pipelineName],
 };
 
@@ -40,6 +44,14 @@ export const failure: NumberDefinition = {
   unit: "{execution}",
   description: "Calls that failed, timed out or were refused. Cancelled ones are not among them.",
   attributes: [pipelineName, errorType],
+};
+
+export const pipelineActive: NumberDefinition = {
+  name: "async.pipeline.active",
+  kind: "up-down-counter",
+  unit: "{execution}",
+  description: "Calls that have not ended yet.",
+  attributes: [pipelineName],
 };
 
 export const breakerOpened: NumberDefinition = {
@@ -82,6 +94,22 @@ export const breakerRejected: NumberDefinition = {
   attributes: [breakerName],
 };
 
+export const breakerFailureRatio: NumberDefinition = {
+  name: "circuit.breaker.failure.ratio",
+  kind: "gauge",
+  unit: "1",
+  description: "The share of failures that the trip looks at.",
+  attributes: [breakerName],
+};
+
+export const breakerSlowRatio: NumberDefinition = {
+  name: "circuit.breaker.slow.ratio",
+  kind: "gauge",
+  unit: "1",
+  description: "The share of slow calls that the trip looks at.",
+  attributes: [breakerName],
+};
+
 export const retryAttempt: NumberDefinition = {
   name: "retry.attempt",
   kind: "counter",
@@ -107,12 +135,28 @@ export const retryExhausted: NumberDefinition = {
   attributes: [pipelineName],
 };
 
+export const retryBudgetDenied: NumberDefinition = {
+  name: "retry.budget.denied",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Calls that were not retried because the budget refused.",
+  attributes: [pipelineName],
+};
+
 export const timeoutFired: NumberDefinition = {
   name: "timeout.fired",
   kind: "counter",
   unit: "{timeout}",
   description: "Deadlines that passed.",
   attributes: [pipelineName, timeoutScope],
+};
+
+export const fallbackUsed: NumberDefinition = {
+  name: "fallback.used",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Calls that a fallback has answered.",
+  attributes: [pipelineName],
 };
 
 export const limitActive: NumberDefinition = {
@@ -139,10 +183,27 @@ export const limitSize: NumberDefinition = {
   attributes: [limitName],
 };
 
+export const queueDuration: HistogramDefinition = {
+  name: "concurrency.queue.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "How long calls waited that were given a permit in the end.",
+  attributes: [limitName],
+  boundaries: durationBoundaries,
+};
+
 export const limitRejected: NumberDefinition = {
   name: "concurrency.rejected",
   kind: "counter",
   unit: "{execution}",
-  description: "Attempts that were given no permit: the queue was full, or the wait for one timed out.",
+  description: "Attempts that were given no permit.",
   attributes: [limitName, rejectReason],
+};
+
+export const rateRequests: NumberDefinition = {
+  name: "rate_limiter.requests",
+  kind: "counter",
+  unit: "{request}",
+  description: "Calls and acquisitions that were asked for.",
+  attributes: [rateName, rateResult],
 };

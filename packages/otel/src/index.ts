@@ -9,7 +9,15 @@ export type {
   NumberPoint,
 } from "./metrics.ts";
 export { toResourceMetrics } from "./otlp.ts";
-export type { HistogramData, ResourceMetrics, ResourceMetricsOptions, SumData } from "./otlp.ts";
-export { prometheusContentType, toPrometheusText } from "./prometheus.ts";
+export type { GaugeData, HistogramData, ResourceMetrics, ResourceMetricsOptions, SumData } from "./otlp.ts";
+export type { RecordValue } from "./counts.ts";
+export {
+  openMetricsContentType,
+  prometheusContentType,
+  renderMetrics,
+  toOpenMetricsText,
+  toPrometheusText,
+} from "./prometheus.ts";
+export type { RenderedMetrics } from "./prometheus.ts";
 export { createTelemetry } from "./telemetry.ts";
 export type { Telemetry } from "./telemetry.ts";

@@ -12,8 +12,8 @@ interface Definition {
 }
 
 export interface NumberDefinition extends Definition {
-  /** `counter` only rises. `up-down-counter` is the sum of what is there now. */
-  readonly kind: "counter" | "up-down-counter";
+  /** `counter` only rises. `up-down-counter` is the sum of what is there now; `gauge` what adds up to nothing. */
+  readonly kind: "counter" | "up-down-counter" | "gauge";
 }
 
 export interface HistogramDefinition extends Definition {

@@ -1,19 +1,20 @@
+import { circuitBreaker, countWindow, pipeline } from "@headgate/core";
+import { TestClock } from "@headgate/core/testing";
 import type { Resource } from "@opentelemetry/resources";
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { describe, expect, it } from "vitest";
 import { createTelemetry, toResourceMetrics } from "./index.ts";
 
 describe("toResourceMetrics", () => {
-  it("gives what the SDK's exporters take", () => {
+  it("gives what the SDK's exporters take", async () => {
     const telemetry = createTelemetry();
-    telemetry.observer({
-      type: "pipeline.settled",
-      pipeline: "p",
-      outcome: "success",
-      error: undefined,
-      durationMs: 20,
-      attempts: 1,
-    });
+    const clock = new TestClock();
+    const slow = pipeline({ name: "p", clock, meter: telemetry }).execute(() => clock.sleep(20));
+    await clock.advance(20);
+    await slow;
+    const trip = countWindow({ calls: 4 });
+    const breaker = circuitBreaker({ name: "b", trip });
+    telemetry.watch(breaker);
     const resource = { attributes: { "service.name": "s" } } as unknown as Resource;
     // The annotation is the test: the shapes and the values of the enums are those of the SDK.
     const made: ResourceMetrics = toResourceMetrics(telemetry.collect(), {
@@ -46,7 +47,12 @@ describe("toResourceMetrics", () => {
       isMonotonic: true,
       dataPoints: [{ startTime, endTime, attributes: { "pipeline.name": "p" }, value: 1 }],
     });
-    expect(metrics.map(({ descriptor }) => descriptor.name)).not.toContain("circuit.breaker.status");
+    expect(metrics.find(({ descriptor }) => descriptor.name === "circuit.breaker.failure.ratio")).toMatchObject({
+      descriptor: { unit: "1", valueType: 1 },
+      dataPointType: 2,
+      dataPoints: [{ attributes: { "circuit_breaker.name": "b" }, value: 0 }],
+    });
+    expect(metrics.map(({ descriptor }) => descriptor.name)).not.toContain("concurrency.active");
   });
 
   it("has no scope while nothing was counted", () => {

@@ -14,13 +14,18 @@ export interface ResourceMetricsOptions<Resource> {
 /** What `ResourceMetrics` of `@opentelemetry/sdk-metrics` is made of, as far as it is used here. */
 export interface ResourceMetrics<Resource> {
   resource: Resource;
-  scopeMetrics: { scope: { name: string }; metrics: (SumData | HistogramData)[] }[];
+  scopeMetrics: { scope: { name: string }; metrics: (SumData | GaugeData | HistogramData)[] }[];
 }
 
 export interface SumData extends Data {
   readonly dataPointType: typeof sumType;
   readonly dataPoints: Point<number>[];
   readonly isMonotonic: boolean;
+}
+
+export interface GaugeData extends Data {
+  readonly dataPointType: typeof gaugeType;
+  readonly dataPoints: Point<number>[];
 }
 
 export interface HistogramData extends Data {
@@ -51,6 +56,7 @@ type HrTime = [number, number];
 // AggregationTemporality, DataPointType and ValueType of the SDK.
 const cumulative = 1;
 const histogramType = 0;
+const gaugeType = 2;
 const sumType = 3;
 const integer = 0;
 const double = 1;
@@ -66,23 +72,24 @@ export function toResourceMetrics<Resource>(
   const { resource, startTimeMs, timeMs } = options;
   const startTime = hrTime(startTimeMs);
   const endTime = hrTime(timeMs);
-  const data = metrics
-    .filter((metric) => metric.points.length > 0)
-    .map((metric) =>
-      metric.kind === "histogram" ? histogramData(metric, startTime, endTime) : sumData(metric, startTime, endTime),
-    );
+  const data = metrics.filter((metric) => metric.points.length > 0).map((metric) => toData(metric, startTime, endTime));
   return { resource, scopeMetrics: data.length === 0 ? [] : [{ scope: { name: "@headgate/otel" }, metrics: data }] };
 }
 
-function sumData(metric: NumberMetric, startTime: HrTime, endTime: HrTime): SumData {
+function toData(metric: Metric, startTime: HrTime, endTime: HrTime): SumData | GaugeData | HistogramData {
+  return metric.kind === "histogram"
+    ? histogramData(metric, startTime, endTime)
+    : numberData(metric, startTime, endTime);
+}
+
+function numberData(metric: NumberMetric, startTime: HrTime, endTime: HrTime): SumData | GaugeData {
   const { name, description, unit, kind } = metric;
-  return {
-    descriptor: { name, description, unit, valueType: integer },
-    aggregationTemporality: cumulative,
-    dataPointType: sumType,
-    isMonotonic: kind === "counter",
-    dataPoints: metric.points.map(({ attributes, value }) => ({ startTime, endTime, attributes, value })),
-  };
+  const dataPoints = metric.points.map(({ attributes, value }) => ({ startTime, endTime, attributes, value }));
+  const valueType = metric.points.every(({ value }) => Number.isInteger(value)) ? integer : double;
+  const data = { descriptor: { name, description, unit, valueType }, aggregationTemporality: cumulative } as const;
+  return kind === "gauge"
+    ? { ...data, descriptor: { ...data.descriptor, valueType: double }, dataPointType: gaugeType, dataPoints }
+    : { ...data, dataPointType: sumType, isMonotonic: kind === "counter", dataPoints };
 }
 
 function histogramData(metric: HistogramMetric, startTime: HrTime, endTime: HrTime): HistogramData {

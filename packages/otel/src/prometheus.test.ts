@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Metric, createTelemetry, toPrometheusText } from "./index.ts";
+import { type Metric, createTelemetry, renderMetrics, toPrometheusText } from "./index.ts";
 
 const counter: Metric = {
   name: "http.tries",
@@ -84,5 +84,51 @@ http_tries_total{to_whom="a\\b\"c\nd"} 1
 
   it("is empty while nothing was counted", () => {
     expect(toPrometheusText(createTelemetry().collect())).toBe("");
+  });
+});
+
+describe("renderMetrics", () => {
+  const requests: Metric = {
+    name: "http.requests",
+    kind: "counter",
+    unit: "{request}",
+    description: 'Some "requests".',
+    attributes: [],
+    points: [{ attributes: {}, value: 2 }],
+  };
+  const ratio: Metric = {
+    name: "load.ratio",
+    kind: "gauge",
+    unit: "1",
+    description: "A share.",
+    attributes: [],
+    points: [{ attributes: {}, value: 0.5 }],
+  };
+
+  it("answers OpenMetrics to who asks for it, with the same series", () => {
+    const { contentType, text } = renderMetrics(
+      [requests, ratio],
+      "application/openmetrics-text;version=1.0.0,*/*;q=0.1",
+    );
+    expect(contentType).toBe("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    expect(text.split("\n")).toEqual([
+      String.raw`# HELP http_requests Some \"requests\".`,
+      "# TYPE http_requests counter",
+      "http_requests_total 2",
+      "# HELP load_ratio A share.",
+      "# TYPE load_ratio gauge",
+      "load_ratio 0.5",
+      "# EOF",
+      "",
+    ]);
+  });
+
+  it("answers the older format to everybody else", () => {
+    for (const accept of [undefined, null, "", "text/plain"]) {
+      const { contentType, text } = renderMetrics([requests], accept);
+      expect(contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
+      expect(text).toContain("# TYPE http_requests_total counter\nhttp_requests_total 2\n");
+      expect(text).not.toContain("EOF");
+    }
   });
 });

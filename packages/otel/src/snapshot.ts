@@ -1,7 +1,7 @@
 // Turns what was counted into points. What can be derived is derived here, when somebody asks: counting stays cheap.
-import type { CircuitState } from "@headgate/core";
-import type { BreakerCounts, CallCounts, LimitCounts, PipelineCounts } from "./counts.ts";
+import type { CallCounts, PipelineCounts } from "./counts.ts";
 import * as definitions from "./definitions.ts";
+import type { Histogram } from "./histogram.ts";
 import type {
   Attributes,
   HistogramDefinition,
@@ -12,102 +12,131 @@ import type {
   NumberMetric,
   NumberPoint,
 } from "./metrics.ts";
+import type { BreakerTotal, WatchedBreakers, WatchedLimits, WatchedPipelines, WatchedRates } from "./watched.ts";
 
 const { breakerName, breakerState, breakerTrigger, limitName, pipelineName, rejectReason } = definitions;
 
-const states: readonly CircuitState[] = ["closed", "open", "half-open"];
+const states = ["closed", "open", "half_open", "forced_open", "disabled"] as const;
 
-export function pipelineMetrics(pipelines: readonly PipelineCounts[]): Metric[] {
+export function pipelineMetrics(counted: readonly PipelineCounts[], watched: readonly WatchedPipelines[]): Metric[] {
   const latencies: HistogramPoint[] = [];
-  const successes: NumberPoint[] = [];
   const failures: NumberPoint[] = [];
   const retries: NumberPoint[] = [];
   const attempts: HistogramPoint[] = [];
-  const exhausted: NumberPoint[] = [];
   const timeouts: NumberPoint[] = [];
-  for (const pipeline of pipelines) {
+  const each = (value: (pipeline: PipelineCounts) => number): NumberPoint[] =>
+    counted.map((pipeline) => ({ attributes: { [pipelineName]: pipeline.name }, value: value(pipeline) }));
+  for (const pipeline of counted) {
     const name = { [pipelineName]: pipeline.name };
     const failed = [...pipeline.failed.values()];
-    const ended = [pipeline.success, pipeline.cancelled, ...failed].filter((calls) => calls.count > 0);
-    for (const calls of ended) latencies.push(latencyPoint(name, calls));
-    successes.push({ attributes: name, value: pipeline.success.count });
-    for (const calls of failed) {
-      failures.push({ attributes: withError(name, calls.errorType), value: calls.count });
+    const { success, cancelled, answered } = pipeline;
+    const ended = [success, cancelled, answered, ...failed].filter((calls) => calls.count > 0);
+    for (const calls of ended) latencies.push(durationPoint(calls.attributes, calls.latency));
+    for (const { errorType, count } of failed) {
+      failures.push({ attributes: { ...name, [definitions.errorType]: errorType as string }, value: count });
     }
     for (const [type, value] of pipeline.retries) {
       retries.push({ attributes: { ...name, [definitions.retryType]: "retry", [definitions.errorType]: type }, value });
     }
     attempts.push(...attemptsPoints(name, ended));
-    exhausted.push({ attributes: name, value: pipeline.exhausted });
     timeouts.push(timeoutPoint(name, "total", pipeline.totalTimeouts));
     timeouts.push(timeoutPoint(name, "attempt", pipeline.attemptTimeouts));
   }
+  const active = watched.map((pipelines) => ({
+    attributes: { [pipelineName]: pipelines.name },
+    value: pipelines.sum(({ inFlight }) => inFlight),
+  }));
   return [
     histograms(definitions.latency, latencies),
-    numbers(definitions.success, successes),
+    // Answered by a fallback is answered.
+    numbers(
+      definitions.success,
+      each(({ success, answered }) => success.count + answered.count),
+    ),
     numbers(definitions.failure, failures),
+    numbers(definitions.pipelineActive, active),
     numbers(definitions.retryAttempt, retries),
     histograms(definitions.retryAttempts, attempts),
-    numbers(definitions.retryExhausted, exhausted),
+    numbers(
+      definitions.retryExhausted,
+      each(({ exhausted }) => exhausted),
+    ),
+    numbers(
+      definitions.retryBudgetDenied,
+      each(({ budgetDenied }) => budgetDenied),
+    ),
     numbers(definitions.timeoutFired, timeouts),
+    numbers(
+      definitions.fallbackUsed,
+      each(({ fallbacks }) => fallbacks),
+    ),
   ];
 }
 
-export function breakerMetrics(breakers: readonly BreakerCounts[]): Metric[] {
-  const transitions = (value: (breaker: BreakerCounts) => number): NumberPoint[] =>
-    breakers.map((breaker) => ({
-      attributes: { [breakerName]: breaker.name, [breakerTrigger]: "local" },
-      value: value(breaker),
-    }));
+export function breakerMetrics(breakers: readonly WatchedBreakers[]): Metric[] {
+  const totals = breakers.map((breaker) => ({ name: breaker.name, totals: breaker.totals() }));
+  const transitions = (local: BreakerTotal, manual: BreakerTotal): NumberPoint[] =>
+    totals.flatMap(({ name, totals: count }) => [
+      { attributes: { [breakerName]: name, [breakerTrigger]: "local" }, value: count?.[local] ?? 0 },
+      { attributes: { [breakerName]: name, [breakerTrigger]: "manual" }, value: count?.[manual] ?? 0 },
+    ]);
   return [
-    numbers(
-      definitions.breakerOpened,
-      transitions(({ opened }) => opened),
-    ),
-    numbers(
-      definitions.breakerClosed,
-      transitions(({ closed }) => closed),
-    ),
-    numbers(
-      definitions.breakerHalfOpened,
-      transitions(({ halfOpened }) => halfOpened),
-    ),
+    numbers(definitions.breakerOpened, transitions("opened", "openedByHand")),
+    numbers(definitions.breakerClosed, transitions("closed", "closedByHand")),
+    numbers(definitions.breakerHalfOpened, transitions("halfOpened", "halfOpenedByHand")),
     numbers(definitions.breakerStatus, breakers.flatMap(statusPoints)),
     numbers(
       definitions.breakerRejected,
-      breakers.map(({ name, rejected }) => ({ attributes: { [breakerName]: name }, value: rejected })),
+      totals.map(({ name, totals: count }) => ({ attributes: { [breakerName]: name }, value: count?.rejected ?? 0 })),
+    ),
+    numbers(
+      definitions.breakerFailureRatio,
+      breakers.flatMap((breaker) => ratioPoint(breaker, "failureRatio")),
+    ),
+    numbers(
+      definitions.breakerSlowRatio,
+      breakers.flatMap((breaker) => ratioPoint(breaker, "slowRatio")),
     ),
   ];
 }
 
-export function limitMetrics(limits: readonly LimitCounts[]): Metric[] {
-  const watched = limits.filter((limit) => limit.watched.size > 0);
-  const sums = (value: (limit: { inUse: number; queued: number; maxConcurrent: number }) => number): NumberPoint[] =>
-    watched.map((limit) => ({
-      attributes: { [limitName]: limit.name },
-      value: [...limit.watched].reduce((sum, one) => sum + value(one), 0),
-    }));
+export function limitMetrics(limits: readonly WatchedLimits[], waits: readonly Histogram[]): Metric[] {
+  const now = (key: "inUse" | "queued" | "maxConcurrent"): NumberPoint[] =>
+    limits
+      .filter((limit) => limit.now.size > 0)
+      .map((limit) => ({ attributes: { [limitName]: limit.name }, value: limit.sum((one) => one[key]) }));
   return [
-    numbers(
-      definitions.limitActive,
-      sums(({ inUse }) => inUse),
-    ),
-    numbers(
-      definitions.limitQueued,
-      sums(({ queued }) => queued),
-    ),
-    numbers(
-      definitions.limitSize,
-      sums(({ maxConcurrent }) => maxConcurrent),
+    numbers(definitions.limitActive, now("inUse")),
+    numbers(definitions.limitQueued, now("queued")),
+    numbers(definitions.limitSize, now("maxConcurrent")),
+    histograms(
+      definitions.queueDuration,
+      waits.map((wait) => durationPoint({ [limitName]: wait.name }, wait)),
     ),
     numbers(
       definitions.limitRejected,
-      limits.flatMap(({ name, rejectedFull, rejectedWait }) => [
-        { attributes: { [limitName]: name, [rejectReason]: "full" }, value: rejectedFull },
-        { attributes: { [limitName]: name, [rejectReason]: "timeout" }, value: rejectedWait },
-      ]),
+      limits.flatMap((limit) => byKey({ [limitName]: limit.name }, rejectReason, limit.totals())),
     ),
   ];
+}
+
+export function rateMetrics(rates: readonly WatchedRates[]): Metric[] {
+  const { rateName, rateResult, rateRequests } = definitions;
+  return [
+    numbers(
+      rateRequests,
+      rates.flatMap((rate) => byKey({ [rateName]: rate.name }, rateResult, rate.totals())),
+    ),
+  ];
+}
+
+/** A point for each total, the total's name as an attribute. */
+function byKey(
+  name: Attributes,
+  attribute: string,
+  totals: Readonly<Record<string, number>> | undefined,
+): NumberPoint[] {
+  return Object.entries(totals ?? {}).map(([key, value]) => ({ attributes: { ...name, [attribute]: key }, value }));
 }
 
 function numbers(definition: NumberDefinition, points: readonly NumberPoint[]): NumberMetric {
@@ -118,17 +147,9 @@ function histograms(definition: HistogramDefinition, points: readonly HistogramP
   return { ...definition, points };
 }
 
-function withError(attributes: Attributes, type: string | undefined): Attributes {
-  return type === undefined ? attributes : { ...attributes, [definitions.errorType]: type };
-}
-
-function latencyPoint(name: Attributes, calls: CallCounts): HistogramPoint {
-  return {
-    attributes: withError({ ...name, [definitions.pipelineOutcome]: calls.outcome }, calls.errorType),
-    count: calls.count,
-    sum: calls.latency.sum / 1000,
-    bucketCounts: [...calls.latency.counts],
-  };
+/** Of a histogram in milliseconds. */
+function durationPoint(attributes: Attributes, { count, sum, counts }: Histogram): HistogramPoint {
+  return { attributes, count, sum: sum / 1000, bucketCounts: [...counts] };
 }
 
 /** One point for each outcome: calls that failed with different errors add up. */
@@ -149,10 +170,20 @@ function timeoutPoint(name: Attributes, scope: "total" | "attempt", value: numbe
 }
 
 /** Breakers that share a name add up: so many of them are in each state. */
-function statusPoints({ name, watched }: BreakerCounts): NumberPoint[] {
-  if (watched.size === 0) return [];
+function statusPoints(breakers: WatchedBreakers): NumberPoint[] {
+  if (breakers.now.size === 0) return [];
   return states.map((state) => ({
-    attributes: { [breakerName]: name, [breakerState]: state.replace("-", "_") },
-    value: [...watched].filter((breaker) => breaker.state === state).length,
+    attributes: { [breakerName]: breakers.name, [breakerState]: state },
+    value: breakers.sum((breaker) => (statusOf(breaker) === state ? 1 : 0)),
   }));
+}
+
+function statusOf({ mode, state }: { readonly mode: string; readonly state: string }): string {
+  return (mode === "forced-open" || mode === "disabled" ? mode : state).replace("-", "_");
+}
+
+/** Of breakers that share a name the highest. */
+function ratioPoint(breakers: WatchedBreakers, ratio: "failureRatio" | "slowRatio"): NumberPoint[] {
+  const values = Array.from(breakers.now, (breaker) => breaker[ratio]).filter((value) => value !== undefined);
+  return values.length === 0 ? [] : [{ attributes: { [breakerName]: breakers.name }, value: Math.max(...values) }];
 }

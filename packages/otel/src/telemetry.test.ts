@@ -3,10 +3,14 @@ import {
   concurrencyLimit,
   consecutiveFailures,
   constantBackoff,
+  countWindow,
+  type Call,
+  fallback,
   type HeadgateEvent,
   InvalidOptionError,
   type OperationContext,
   pipeline,
+  rateLimit,
   retry,
   timeout,
 } from "@headgate/core";
@@ -30,9 +34,11 @@ function points(telemetry: Telemetry, name: string): Record<string, number> {
   );
 }
 
-function settled(name: string, error?: unknown): HeadgateEvent {
+/** A call of this pipeline has ended, with an error if one is given. */
+function settle(telemetry: Telemetry, name: string, error?: unknown, durationMs = 3): void {
   const outcome = error === undefined ? "success" : "failure";
-  return { type: "pipeline.settled", pipeline: name, outcome, error, durationMs: 3, attempts: 1 };
+  const call = { outcome, threw: error !== undefined, result: error, attempt: 1, elapsedMs: () => durationMs };
+  telemetry.meterOf(name).settled(call as unknown as Call);
 }
 
 const fail = () => {
@@ -53,7 +59,7 @@ describe("createTelemetry", () => {
     telemetry.watch(breaker);
     telemetry.watch(limit);
     const stock = pipeline(
-      { name: "stock", clock, observer: telemetry.observer },
+      { name: "stock", clock, meter: telemetry },
       timeout({ timeoutMs: 300, clock }),
       retry({ maxAttempts: 3, clock, backoff: constantBackoff({ delayMs: 10 }) }),
       breaker,
@@ -105,7 +111,12 @@ describe("createTelemetry", () => {
       "stock,timeout,ERR_TIMEOUT": 1,
     });
     expect(points(telemetry, "retry.attempt")).toEqual({ "stock,retry,RangeError": 1, "stock,retry,ERR_TIMEOUT": 2 });
-    expect(points(telemetry, "concurrency.rejected")).toEqual({ "stock-limit,full": 1, "stock-limit,timeout": 1 });
+    expect(points(telemetry, "concurrency.rejected")).toEqual({
+      "stock-limit,full": 1,
+      "stock-limit,timeout": 1,
+      "stock-limit,displaced": 0,
+      "stock-limit,weight": 0,
+    });
     expect(points(telemetry, "concurrency.active")).toEqual({ "stock-limit": 0 });
     const latency = metric(telemetry, "async.pipeline.latency");
     expect(latency.points[0]).toMatchObject({ sum: 0.03, bucketCounts: [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] });
@@ -120,22 +131,22 @@ describe("createTelemetry", () => {
     const trip = consecutiveFailures({ maxFailures: 1 });
     const breaker = circuitBreaker({ name: "b", clock, openMs: 1000, trip });
     telemetry.watch(breaker);
-    const calls = pipeline({ name: "p", clock, observer: telemetry.observer }, breaker);
+    const calls = pipeline({ name: "p", clock, meter: telemetry }, breaker);
     const status = () => points(telemetry, "circuit.breaker.status");
     const transitions = () =>
       ["open", "half_open", "closed"].map((state) => points(telemetry, `circuit.breaker.${state}`)["b,local"]);
 
-    expect(status()).toEqual({ "b,closed": 1, "b,open": 0, "b,half_open": 0 });
+    expect(status()).toEqual({ "b,closed": 1, "b,open": 0, "b,half_open": 0, "b,forced_open": 0, "b,disabled": 0 });
     expect(transitions()).toEqual([0, 0, 0]);
     await calls.execute(fail).catch(() => {});
     await calls.execute(fail).catch(() => {});
-    expect(status()).toEqual({ "b,closed": 0, "b,open": 1, "b,half_open": 0 });
+    expect(status()).toEqual({ "b,closed": 0, "b,open": 1, "b,half_open": 0, "b,forced_open": 0, "b,disabled": 0 });
     clock.jump(1000);
     // No call has come: nothing has happened, but this is what a call would find.
-    expect(status()).toEqual({ "b,closed": 0, "b,open": 0, "b,half_open": 1 });
+    expect(status()).toEqual({ "b,closed": 0, "b,open": 0, "b,half_open": 1, "b,forced_open": 0, "b,disabled": 0 });
     expect(transitions()).toEqual([1, 0, 0]);
     await calls.execute(() => 1);
-    expect(status()).toEqual({ "b,closed": 1, "b,open": 0, "b,half_open": 0 });
+    expect(status()).toEqual({ "b,closed": 1, "b,open": 0, "b,half_open": 0, "b,forced_open": 0, "b,disabled": 0 });
     expect(transitions()).toEqual([1, 1, 1]);
     expect(points(telemetry, "circuit.breaker.rejected")).toEqual({ b: 1 });
     expect(points(telemetry, "async.pipeline.latency")).toEqual({
@@ -149,7 +160,7 @@ describe("createTelemetry", () => {
     const clock = new TestClock();
     const telemetry = createTelemetry();
     const calls = pipeline(
-      { name: "p", clock, observer: telemetry.observer },
+      { name: "p", clock, meter: telemetry },
       retry({ maxAttempts: 3, clock, backoff: constantBackoff({ delayMs: 0 }) }),
       timeout({ timeoutMs: 10, clock }),
     );
@@ -172,7 +183,7 @@ describe("createTelemetry", () => {
   it("puts a value on a boundary into the bucket below it", () => {
     const telemetry = createTelemetry();
     for (const durationMs of [5, 5.1, 10_000, 10_001]) {
-      telemetry.observer({ ...settled("p"), durationMs } as HeadgateEvent);
+      settle(telemetry, "p", undefined, durationMs);
     }
     const [point] = metric(telemetry, "async.pipeline.latency").points;
     expect(point).toMatchObject({ count: 4, bucketCounts: [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1] });
@@ -180,14 +191,14 @@ describe("createTelemetry", () => {
 
   it("takes nothing off a sum when the clock was set back", () => {
     const telemetry = createTelemetry();
-    telemetry.observer({ ...settled("p"), durationMs: 1000 } as HeadgateEvent);
-    telemetry.observer({ ...settled("p"), durationMs: -400 } as HeadgateEvent);
+    settle(telemetry, "p", undefined, 1000);
+    settle(telemetry, "p", undefined, -400);
     expect(metric(telemetry, "async.pipeline.latency").points[0]).toMatchObject({ count: 2, sum: 1 });
   });
 
   it("calls what the caller ended cancelled, whatever its reason", async () => {
     const telemetry = createTelemetry();
-    const calls = pipeline({ name: "p", observer: telemetry.observer });
+    const calls = pipeline({ name: "p", meter: telemetry });
     await calls.execute(() => 1, { signal: AbortSignal.abort(new TypeError("mine")) }).catch(() => {});
     expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,cancelled": 1 });
     expect(points(telemetry, "async.pipeline.failure")).toEqual({});
@@ -195,15 +206,15 @@ describe("createTelemetry", () => {
 
   it("counts a returned value that is a failure", async () => {
     const telemetry = createTelemetry();
-    const calls = pipeline({ name: "p", observer: telemetry.observer });
+    const calls = pipeline({ name: "p", meter: telemetry });
     await calls.execute(() => 500, { isFailure: (status) => status >= 500 });
     expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,failure,_OTHER": 1 });
   });
 
   it("keeps 200 names apart and counts the rest together", () => {
     const telemetry = createTelemetry();
-    for (let i = 0; i < 300; i++) telemetry.observer(settled(`p${i}`));
-    telemetry.observer(settled("_OTHER"));
+    for (let i = 0; i < 300; i++) settle(telemetry, `p${i}`);
+    settle(telemetry, "_OTHER");
     const successes = points(telemetry, "async.pipeline.success");
     expect(Object.keys(successes)).toHaveLength(201);
     expect(successes["p199"]).toBe(1);
@@ -213,20 +224,20 @@ describe("createTelemetry", () => {
       telemetry.watch(circuitBreaker({ name: `b${i}` }));
     }
     expect(points(telemetry, "concurrency.limit")).toMatchObject({ l199: 2, _OTHER: 200 });
-    expect(Object.keys(points(telemetry, "circuit.breaker.status"))).toHaveLength(3 * 201);
+    expect(Object.keys(points(telemetry, "circuit.breaker.status"))).toHaveLength(5 * 201);
     expect(points(telemetry, "circuit.breaker.status")["_OTHER,closed"]).toBe(100);
   });
 
   it("keeps the first 20 foreign kinds of errors apart, and our own codes always", () => {
     const telemetry = createTelemetry();
     for (let i = 0; i < 30; i++) {
-      telemetry.observer(settled("p", Object.assign(new Error("x"), { name: `E${i}Error` })));
+      settle(telemetry, "p", Object.assign(new Error("x"), { name: `E${i}Error` }));
     }
     for (const odd of ["text", 7, null, {}, Object.assign(new Error("x"), { name: 4 })]) {
-      telemetry.observer(settled("p", odd));
+      settle(telemetry, "p", odd);
     }
-    telemetry.observer(settled("p", Object.assign(new Error("x"), { name: "ERR_TIMEOUT" })));
-    telemetry.observer(settled("p", new InvalidOptionError("a.b", "a number", "7")));
+    settle(telemetry, "p", Object.assign(new Error("x"), { name: "ERR_TIMEOUT" }));
+    settle(telemetry, "p", new InvalidOptionError("a.b", "a number", "7"));
     const failures = points(telemetry, "async.pipeline.failure");
     expect(Object.keys(failures)).toHaveLength(21);
     expect(failures["p,E19Error"]).toBe(1);
@@ -240,21 +251,23 @@ describe("createTelemetry", () => {
         throw new Error("hands off");
       },
     });
-    telemetry.observer(settled("p", trap));
+    settle(telemetry, "p", trap);
     expect(points(telemetry, "async.pipeline.failure")).toEqual({ "p,_OTHER": 1 });
   });
 
   it("ignores events that it does not know", () => {
     const telemetry = createTelemetry();
-    telemetry.observer({ type: "something.new", pipeline: "p" } as unknown as HeadgateEvent);
-    telemetry.observer({ type: "operation.abandoned", pipeline: "p", attempt: 1 });
-    expect(telemetry.collect().every((one) => one.points.length === 0)).toBe(true);
+    const { observer } = telemetry.meterOf("p");
+    const before = telemetry.collect();
+    observer?.({ type: "something.new", pipeline: "p" } as unknown as HeadgateEvent);
+    observer?.({ type: "operation.abandoned", pipeline: "p", attempt: 1 });
+    expect(telemetry.collect()).toEqual(before);
   });
 
   it("refuses to watch what is neither a breaker nor a limit", () => {
     const telemetry = createTelemetry();
     expect(() => telemetry.watch(retry() as never)).toThrow(
-      "`telemetry.watch` must be a circuit breaker or a concurrency limit, got retry",
+      "`telemetry.watch` must be a pipeline, a circuit breaker, a concurrency limit or a rate limit, got retry",
     );
   });
 
@@ -271,11 +284,84 @@ describe("createTelemetry", () => {
     const telemetry = createTelemetry();
     telemetry.watch(circuitBreaker());
     telemetry.watch(concurrencyLimit({ maxConcurrent: 1 }));
-    telemetry.observer(settled("p", new Error("x")));
-    telemetry.observer({ type: "retry.scheduled", pipeline: "p", attempt: 2, delayMs: 0, result: 1 });
+    settle(telemetry, "p", new Error("x"));
+    telemetry.meterOf("p").observer?.({ type: "retry.scheduled", pipeline: "p", attempt: 2, delayMs: 0, result: 1 });
     for (const { name, attributes, points: all } of telemetry.collect()) {
-      if (name !== "async.pipeline.success") expect(all.length, name).toBeGreaterThan(0);
       for (const point of all) expect(attributes, name).toEqual(expect.arrayContaining(Object.keys(point.attributes)));
     }
+  });
+
+  it("reads a pipeline and its policies until it is told to stop, and keeps their totals then", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const breaker = circuitBreaker({ name: "b", clock, trip: countWindow({ calls: 4 }) });
+    const limit = concurrencyLimit({ name: "l", clock, maxConcurrent: 1, maxQueue: 1 });
+    const rate = rateLimit({ name: "r", clock, limit: 3 });
+    const calls = pipeline({ name: "p", clock, meter: telemetry }, rate, breaker, limit);
+    const stop = telemetry.watch(calls);
+    const running = calls.execute(() => clock.sleep(20));
+    const waiting = calls.execute(fail).catch(() => {});
+    expect(points(telemetry, "async.pipeline.active")).toEqual({ p: 2 });
+    await clock.advance(20);
+    await running;
+    await waiting;
+    const full = calls.execute(() => clock.sleep(5));
+    const refused = await calls.attempt(() => 1);
+    expect(refused.outcome).toBe("ignored");
+    await clock.advance(5);
+    await full;
+    breaker.setMode("forced-open");
+    expect(points(telemetry, "concurrency.queue.duration")).toEqual({ l: 1 });
+    expect(metric(telemetry, "concurrency.queue.duration").points[0]).toMatchObject({ sum: 0.02 });
+    expect(metric(telemetry, "circuit.breaker.failure.ratio").points[0]).toMatchObject({ value: 1 / 3 });
+    expect(points(telemetry, "circuit.breaker.slow.ratio")).toEqual({});
+    expect(points(telemetry, "circuit.breaker.status")).toMatchObject({ "b,open": 0, "b,forced_open": 1 });
+    const totals = () => ["rate_limiter.requests", "circuit.breaker.open"].map((name) => points(telemetry, name));
+    const counted = [
+      { "r,acquired": 3, "r,rejected": 1, "r,degraded_open": 0 },
+      { "b,local": 0, "b,manual": 1 },
+    ];
+    expect(totals()).toEqual(counted);
+    expect(points(telemetry, "async.pipeline.latency")).toMatchObject({ "p,rejected_rate_limit,ERR_RATE_LIMIT": 1 });
+    stop();
+    stop();
+    expect(totals()).toEqual(counted);
+    expect(points(telemetry, "concurrency.limit")).toEqual({});
+    expect(points(telemetry, "async.pipeline.active")).toEqual({ p: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it("tells what a fallback has answered from what succeeded", async () => {
+    const telemetry = createTelemetry();
+    const calls = pipeline({ name: "p", meter: telemetry }, fallback({ handlers: [() => "spare"] }));
+    await calls.execute(() => "own");
+    expect(await calls.execute(fail)).toBe("spare");
+    await calls.execute(() => "own");
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,success": 2, "p,fallback": 1 });
+    expect(points(telemetry, "async.pipeline.success")).toEqual({ p: 3 });
+    expect(points(telemetry, "fallback.used")).toEqual({ p: 1 });
+  });
+
+  it("calls a failed value that has an HTTP status by its class", async () => {
+    const telemetry = createTelemetry();
+    const isFailure = ({ status }: { status: number }) => status >= 400;
+    const calls = pipeline({ name: "p", meter: telemetry });
+    for (const status of [503, 500, 404, 999, Number.NaN])
+      await calls.execute(() => ({ status }), { isFailure: () => isFailure({ status }) || status !== status });
+    expect(points(telemetry, "async.pipeline.failure")).toEqual({ "p,5xx": 2, "p,4xx": 1, "p,_OTHER": 2 });
+  });
+
+  it("keeps 2,500 names and 2,500 kinds of errors within its bounds", () => {
+    const telemetry = createTelemetry();
+    for (let i = 0; i < 2500; i++) {
+      settle(telemetry, `p${i}`, Object.assign(new Error("x"), { name: `E${i}Error` }));
+      telemetry.watch(concurrencyLimit({ name: `l${i}`, maxConcurrent: 1 }));
+      telemetry.watch(rateLimit({ name: `r${i}`, limit: 1 }));
+      telemetry.watch(circuitBreaker({ name: `b${i}` }));
+    }
+    for (const { name, points: all } of telemetry.collect()) expect(all.length, name).toBeLessThanOrEqual(5 * 201);
+    const failures = points(telemetry, "async.pipeline.failure");
+    expect(Object.values(failures).reduce((sum, value) => sum + value)).toBe(2500);
+    expect(new Set(Object.keys(failures).map((key) => key.split(",")[1])).size).toBe(21);
   });
 });

@@ -65,7 +65,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     config,
     upstream,
     respond,
-    observer: telemetry.observer,
+    meter: telemetry,
     admission: admission({ stopping: stopping.signal }),
     pressure: load && (() => load.pressure),
     isReady: () => isReady(),
@@ -78,9 +78,9 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
       text: toPrometheusText(collect ? await collect() : telemetry.collect()),
     }),
   });
-  for (const { breaker, limit } of gateway.routes) {
-    telemetry.watch(breaker);
-    telemetry.watch(limit);
+  for (const { repeatable, once } of gateway.routes) {
+    telemetry.watch(repeatable);
+    telemetry.watch(once);
   }
   const server = await serve({ fetch: gateway.fetch, port, hostname, maxConnections });
   const push = otlpEndpoint ? pushMetrics({ telemetry, endpoint: otlpEndpoint }) : undefined;

@@ -31,7 +31,7 @@ export function createWorker(config: unknown): GatewayWorker {
     config: parseConfig(config, "The bundled configuration"),
     upstream: fetchUpstream(),
     respond,
-    observer: telemetry.observer,
+    meter: telemetry,
     permitLeaseMs,
     incoming: (c) => ({
       request: c.req.raw,
@@ -40,9 +40,9 @@ export function createWorker(config: unknown): GatewayWorker {
       waitUntil: (promise) => c.executionCtx.waitUntil(promise),
     }),
   });
-  for (const { breaker, limit } of gateway.routes) {
-    telemetry.watch(breaker);
-    telemetry.watch(limit);
+  for (const { repeatable, once } of gateway.routes) {
+    telemetry.watch(repeatable);
+    telemetry.watch(once);
   }
   return {
     async fetch(request, env, context) {
