@@ -70,6 +70,45 @@ describe("cache", () => {
     ]);
   });
 
+  it("answers without an observer too, and counts as a success", async () => {
+    const { policy, clock, operation } = setUp({ staleWhileRevalidateMs: 50 });
+    const guarded = pipeline({ name: "unwatched", clock }, policy);
+    const get = () => guarded.attempt<unknown>(operation, { key: "a" });
+    for (const _ of ["missed", "kept"]) expect(await get()).toEqual({ ok: true, value: "value 1", outcome: "success" });
+    clock.jump(120);
+    expect(await get()).toMatchObject({ value: "value 1" });
+    await clock.settle();
+    expect(await get()).toMatchObject({ value: "value 2" });
+    const response = new Response("once");
+    expect(await guarded.execute(async () => response, { key: "b" })).toBe(response);
+  });
+
+  it.each([
+    [99, "kept"],
+    [100, "kept"],
+    [129, "kept"],
+    [130, "value 1"],
+    [159, "value 1"],
+    [160, "value 1"],
+  ])("after %d ms, fresh for 100 and stale for 30 more, answers %s", async (ageMs, value) => {
+    const store: CacheStore = { get: () => ({ value: "kept", ageMs }), set: () => {}, delete: () => {} };
+    const { get, policy } = setUp({ store, staleWhileRevalidateMs: 30, staleIfErrorMs: 60 });
+    expect(await get()).toBe(value);
+    expect([policy.hits, policy.staleHits]).toEqual([ageMs < 100 ? 1 : 0, ageMs >= 100 && ageMs < 130 ? 1 : 0]);
+  });
+
+  it.each([
+    [159, true],
+    [160, false],
+    [10_000, false],
+  ])("after %d ms answers a failure, with 60 ms for that from the end of freshness: %s", async (ageMs, answers) => {
+    const store: CacheStore = { get: () => ({ value: "kept", ageMs }), set: () => {}, delete: () => {} };
+    const { get, state } = setUp({ store, staleIfErrorMs: 60 });
+    state.failing = true;
+    if (answers) expect(await get()).toBe("kept");
+    else expect(await rejectionOf(get())).toBe(failure);
+  });
+
   it("does not let an answered call reach the policies inside: their counts are not diluted, an open circuit does not matter", async () => {
     const { clock, policy, get } = setUp();
     await get();
@@ -272,6 +311,38 @@ describe("cache", () => {
       expect(await get()).toBe("value 2");
     });
 
+    it("keeps only what it may: copies with `clone`, nothing that failed or can be read once without", async () => {
+      const values: unknown[] = [{ n: 1 }, { n: 2 }, { n: -3 }, new Response("once")];
+      const discarded: unknown[] = [];
+      for (const [clone, kept] of [
+        [structuredClone, { n: 2 }],
+        [undefined, { n: 2 }],
+      ] as const) {
+        const { clock, guarded, policy } = setUp({ ...options, freshMs: 100, clone });
+        let runs = 0;
+        // At once, so that the refresh is over before its caller is answered.
+        const get = () =>
+          guarded.execute<unknown>(() => values[runs++], {
+            key: "a",
+            isFailure: (value) => (value as { n?: number }).n === -3,
+            discard: (value) => discarded.push(value),
+          });
+        await get();
+        clock.jump(120);
+        expect(await get()).toEqual({ n: 1 });
+        expect(policy.refreshing).toBe(0);
+        expect(await heldTimers(clock)).toBe(0);
+        expect(discarded.splice(0)).toEqual([]);
+        expect(await get()).toEqual(kept);
+        for (const gone of [values[2], values[3]].slice(0, clone === undefined ? 2 : 1)) {
+          clock.jump(120);
+          expect(await get()).toEqual(kept);
+          expect(discarded.splice(0)).toEqual([gone]);
+          clock.jump(-120);
+        }
+      }
+    });
+
     it("discards a fetched value that is not kept, and does not fail when `shouldCache` throws about it", async () => {
       const discarded: unknown[] = [];
       const answers: (() => boolean)[] = [
@@ -308,6 +379,19 @@ describe("cache", () => {
       expect(events.of("cache.served-stale")).toMatchObject([{ because: "failed", ageMs: 149 }]);
       clock.jump(1);
       expect(await rejectionOf(get())).toBe(failure);
+    });
+
+    it("does not stand in for what says nothing about the dependency, and discards nothing that was thrown", async () => {
+      const { guarded, clock, get, state, operation } = setUp(options);
+      await get();
+      clock.jump(120);
+      state.failing = true;
+      const ignored = guarded.execute<unknown>(operation, { key: "a", isIgnored: () => true });
+      expect(await rejectionOf(ignored)).toBe(failure);
+      const discarded: unknown[] = [];
+      const discard = (value: unknown) => discarded.push(value);
+      expect(await guarded.execute<unknown>(operation, { key: "a", discard })).toBe("value 1");
+      expect(discarded).toEqual([]);
     });
 
     it("prefers the new value when there is one", async () => {
@@ -553,6 +637,7 @@ describe("cache", () => {
       };
       const { get } = setUp({ store, defer: (promise) => void work.push(promise) });
       expect(await get()).toBe("value 1");
+      expect(work).toHaveLength(1);
       const deferred = watch(Promise.all(work));
       expect(deferred.state).toBe("pending");
       stored?.();
@@ -567,6 +652,7 @@ describe("cache", () => {
   });
 
   it("says what it does", () => {
+    expect(cache({ freshMs: 1 }).kind).toBe("cache");
     expect(cache({ freshMs: 1, staleIfErrorMs: 5 }).describe?.()).toBe(
       "fresh 1 ms, stale while revalidating 0 ms, on errors 5 ms",
     );
@@ -583,6 +669,18 @@ describe("cache", () => {
     [() => cache({ freshMs: 1, shouldCache: 1 as never }), "`cache.shouldCache` must be a function, got 1"],
     [() => cache({ freshMs: 1, clone: true as never }), "`cache.clone` must be a function, got true"],
     [() => cache({ freshMs: 1, defer: {} as never }), "`cache.defer` must be a function, got an object"],
+    [
+      () => cache({ freshMs: 1, staleWhileRevalidateMs: -1 }),
+      `\`cache.staleWhileRevalidateMs\` must be a number of at least 0 and at most ${Number.MAX_VALUE}, got -1`,
+    ],
+    [
+      () => cache({ freshMs: 1, staleIfErrorMs: -1 }),
+      `\`cache.staleIfErrorMs\` must be a number of at least 0 and at most ${Number.MAX_VALUE}, got -1`,
+    ],
+    ...[{}, { get: () => {}, set: () => {} }].map((store): readonly [() => unknown, string] => [
+      () => cache({ freshMs: 1, store: store as never }),
+      "`cache.store` must be a store with `get`, `set` and `delete`, got an object",
+    ]),
     [
       () => cache({ freshMs: 1, store: null as never }),
       "`cache.store` must be a store with `get`, `set` and `delete`, got null",

@@ -165,6 +165,22 @@ describe("chaos", () => {
     expect(await failuresOf(guarded, 5)).toBe(0);
   });
 
+  it("draws once for a call that it delays, and never hits at a rate of 0, whatever is drawn", async () => {
+    let drawn = 0;
+    const random = { next: () => (drawn++, 0) };
+    const { clock, monkey, guarded } = setUp({ type: "latency", delayMs: 10 }, { random });
+    const call = watch(guarded.execute(() => "late"));
+    await clock.advance(10);
+    expect(call.value).toBe("late");
+    expect([drawn, monkey.injected]).toEqual([1, 1]);
+    expect(await failuresOf(setUp(fails, { rate: 0, random }).guarded, 3)).toBe(0);
+  });
+
+  it("names its error", async () => {
+    const error = await rejectionOf(setUp(fails).guarded.execute(() => 1));
+    expect(error).toMatchObject({ name: "ChaosError", code: "ERR_CHAOS" });
+  });
+
   it("never hits at a rate of 0, and not by a rate that is no number", async () => {
     expect(await failuresOf(setUp(fails, { rate: 0 }).guarded, 20)).toBe(0);
     expect(await failuresOf(setUp(fails, { rate: () => Number.NaN }).guarded, 20)).toBe(0);

@@ -30,6 +30,43 @@ describe("execute on a signal that lives longer than its calls", () => {
     expect(count()).toBe(1);
   });
 
+  it.each([
+    [0, 1, 2],
+    [1, 0, 2],
+    [2, 0, 1],
+    [1, 2, 0],
+  ])("ends the last of three calls, after those at %d and %d have settled", async (first, second, last) => {
+    const controller = new AbortController();
+    const clock = new TestClock();
+    const { operation, run } = manualOperation();
+    const guarded = pipeline("three");
+    const calls = [0, 1, 2].map(() => watch(guarded.execute(operation, { signal: controller.signal })));
+    run(first).resolve("done");
+    await clock.settle();
+    run(second).resolve("done");
+    await clock.settle();
+    controller.abort("left");
+    await clock.settle();
+    expect(calls[last]?.error).toBe("left");
+    expect(guarded.inFlight).toBe(0);
+  });
+
+  it("ends the two calls that are left when any of three has settled", async () => {
+    for (const settled of [0, 1, 2]) {
+      const controller = new AbortController();
+      const clock = new TestClock();
+      const { operation, run } = manualOperation();
+      const guarded = pipeline("two");
+      const calls = [0, 1, 2].map(() => watch(guarded.execute(operation, { signal: controller.signal })));
+      run(settled).resolve("done");
+      await clock.settle();
+      controller.abort("left");
+      await clock.settle();
+      expect(calls.filter(({ error }) => error === "left")).toHaveLength(2);
+      expect(guarded.inFlight).toBe(0);
+    }
+  });
+
   it("ends the calls that are in flight, and only them, when it aborts", async () => {
     const controller = new AbortController();
     const { signal } = controller;

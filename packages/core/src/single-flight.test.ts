@@ -277,6 +277,67 @@ describe("singleFlight", () => {
     expect(calls.map(({ value }) => value)).toEqual(["shared", "shared", "own"]);
   });
 
+  it("lets a follower that gives up run by itself when the newer operation has its followers already", async () => {
+    const { clock, policy, runs, run, call } = setUp({ maxFollowers: 2 });
+    const starter = call();
+    await clock.advance(10);
+    call();
+    await clock.advance(10);
+    const last = call();
+    await clock.advance(91);
+    const others = [call(), call()];
+    expect([runs.length, policy.inFlight]).toEqual([2, 1]);
+    await clock.advance(9);
+    expect(runs).toHaveLength(3);
+    run(2).resolve("own");
+    await clock.settle();
+    expect([last.value, ...others.map(({ state }) => state)]).toEqual(["own", "pending", "pending"]);
+    run(1).resolve("newer");
+    run(0).resolve("older");
+    await clock.settle();
+    expect([starter.value, ...others.map(({ value }) => value)]).toEqual(["older", "newer", "newer"]);
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("asks `share` only about values, and only where somebody waits for one", async () => {
+    const asked: unknown[] = [];
+    const { clock, run, call } = setUp({ share: (value) => asked.push(value) > 0 });
+    call();
+    run(0).resolve("alone");
+    await clock.settle();
+    const calls = [call(), call()];
+    run(1).reject(failure);
+    await clock.settle();
+    expect(calls.map(({ error }) => error)).toEqual([failure, failure]);
+    const together = [call(), call()];
+    run(2).resolve("together");
+    await clock.settle();
+    expect(together.map(({ value }) => value)).toEqual(["together", "together"]);
+    expect(asked).toEqual(["together"]);
+  });
+
+  it("tells the policies inside that a deserted operation counts as ignored", async () => {
+    const outcomes: string[] = [];
+    const clock = new TestClock();
+    const inner: Policy = {
+      kind: "inner",
+      enter: () => "pass",
+      leave: (call) => (outcomes.push(call.outcome), "pass"),
+    };
+    const guarded = pipeline({ name: "shared", clock }, singleFlight({ clock }), inner);
+    const controller = new AbortController();
+    const call = watch(guarded.execute(manualOperation().operation, { key: "a", signal: controller.signal }));
+    controller.abort(failure);
+    await clock.settle();
+    expect(call.error).toBe(failure);
+    expect(outcomes).toEqual(["ignored"]);
+  });
+
+  it("describes itself by its wait", () => {
+    expect(singleFlight({ maxWaitMs: 70 })).toMatchObject({ kind: "single-flight" });
+    expect(singleFlight({ maxWaitMs: 70 }).describe?.()).toBe("waits 70 ms");
+  });
+
   it("keeps at most `maxKeys` operations, and forgets those that nobody may join any more", async () => {
     const { clock, policy, runs, call } = setUp({ maxKeys: 2 });
     call("a");

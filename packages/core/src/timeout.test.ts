@@ -145,6 +145,21 @@ describe("timeout", () => {
     expect(outcomes).toEqual(["ignored", "dropped", "dropped"]);
   });
 
+  it("holds the process while any of its calls runs, by one timer for all of them", async () => {
+    const clock = new TestClock();
+    const guarded = pipeline({ name: "shared", clock }, timeout({ timeoutMs: 100, clock }));
+    const { operation, run } = manualOperation();
+    for (const _ of [0, 1]) void guarded.execute(operation);
+    run(0).resolve("done");
+    expect(await heldTimers(clock)).toBe(1);
+    run(1).resolve("done");
+    expect(await heldTimers(clock)).toBe(0);
+    void guarded.execute(operation);
+    expect(await heldTimers(clock)).toBe(1);
+    run(2).resolve("done");
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
   it("describes itself by its time", () => {
     expect(timeout({ timeoutMs: 2000 }).describe?.()).toBe("2000 ms");
   });
