@@ -2,7 +2,7 @@
 import { ByteLimitError, limitBytes } from "@headgate/core/streams";
 import type { MiddlewareHandler } from "hono";
 import { refuse, type RespondOptions } from "./answer.ts";
-import { checkFunction, checkInteger } from "./options.ts";
+import { checkFunction, checkInteger } from "@headgate/core/options";
 import { guardBody } from "./request-body.ts";
 
 export interface BodyLimitOptions extends RespondOptions {

@@ -2,7 +2,8 @@
 import { type Clock, pipeline, systemClock } from "@headgate/core";
 import type { Context, MiddlewareHandler } from "hono";
 import type { RespondOptions } from "./answer.ts";
-import { checkAbove, checkFieldName, checkFunction, maxDelayMs, rejectOption } from "./options.ts";
+import { checkFunction, checkNumber, maxDelayMs, rejectOption } from "@headgate/core/options";
+import { checkFieldName } from "./options.ts";
 import { runChain } from "./run-chain.ts";
 import type { ResilienceEnv } from "./variables.ts";
 
@@ -45,7 +46,7 @@ export function deadline(options: DeadlineOptions = {}): MiddlewareHandler<Resil
     respond,
   } = options;
   checkFieldName("deadline.header", header);
-  if (maxMs !== Number.POSITIVE_INFINITY) checkAbove("deadline.maxMs", maxMs, 0, maxDelayMs);
+  if (maxMs !== Number.POSITIVE_INFINITY) checkNumber("deadline.maxMs", maxMs, 0, maxDelayMs, true);
   if (typeof trusted !== "boolean" && typeof trusted !== "function")
     rejectOption("deadline.trusted", "a boolean or a function", trusted);
   if (respond !== undefined) checkFunction("deadline.respond", respond);

@@ -1,7 +1,7 @@
 // What a load balancer asks: whether the process lives, and whether it wants traffic.
 import { type Clock, pipeline, systemClock, timeout } from "@headgate/core";
 import type { Context, MiddlewareHandler } from "hono";
-import { checkAbove, checkFunction, maxDelayMs, rejectOption } from "./options.ts";
+import { checkFunction, checkNumber, maxDelayMs, rejectOption } from "@headgate/core/options";
 
 /** Throws, rejects or gives false when something that the service needs is not there. */
 export type HealthCheck = (signal: AbortSignal) => unknown;
@@ -51,7 +51,7 @@ export function health(options: HealthOptions = {}): MiddlewareHandler {
   }
   checkFunction("health.isReady", isReady);
   for (const [name, check] of Object.entries(checks)) checkFunction(`health.checks.${name}`, check);
-  checkAbove("health.checkTimeoutMs", checkTimeoutMs, 0, maxDelayMs);
+  checkNumber("health.checkTimeoutMs", checkTimeoutMs, 0, maxDelayMs, true);
   const bounded = pipeline({ name: "health", clock }, timeout({ timeoutMs: checkTimeoutMs, clock }));
 
   const passes = async (check: HealthCheck, c: Context): Promise<boolean> => {

@@ -1,6 +1,6 @@
 // Where outcomes of requests with an idempotency key are kept: the contract, and a store in this process's memory.
 import { type Clock, systemClock } from "@headgate/core";
-import { checkInteger } from "./options.ts";
+import { checkInteger } from "@headgate/core/options";
 
 /** A response as data. */
 export interface StoredResponse {

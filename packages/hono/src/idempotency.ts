@@ -6,7 +6,8 @@ import type { Context, MiddlewareHandler, Next } from "hono";
 import { refuse, replaceResponse, type RespondOptions } from "./answer.ts";
 import { IdempotencyError, parseKey } from "./idempotency-key.ts";
 import type { IdempotencyRecord, IdempotencyStore, StoredResponse } from "./idempotency-store.ts";
-import { checkAbove, checkFieldName, checkFunction, checkInteger, maxDelayMs, rejectOption } from "./options.ts";
+import { checkFunction, checkInteger, checkNumber, maxDelayMs, rejectOption } from "@headgate/core/options";
+import { checkFieldName } from "./options.ts";
 import { withBody } from "./request-body.ts";
 
 export interface IdempotencyOptions extends RespondOptions {
@@ -219,8 +220,8 @@ function settingsOf(options: IdempotencyOptions): Settings {
   checkFieldName("idempotency.header", header);
   const wrong = Array.isArray(methods) ? methods.find((method) => !/^[A-Z]+$/.test(String(method))) : methods;
   if (wrong !== undefined) rejectOption("idempotency.methods", "an array of methods in capitals", wrong);
-  checkAbove("idempotency.ttlMs", ttlMs, 0, maxDelayMs);
-  checkAbove("idempotency.lockMs", lockMs, 0, maxDelayMs);
+  checkNumber("idempotency.ttlMs", ttlMs, 0, maxDelayMs, true);
+  checkNumber("idempotency.lockMs", lockMs, 0, maxDelayMs, true);
   checkInteger("idempotency.maxBodyBytes", maxBodyBytes, 0);
   for (const [name, value] of Object.entries({ scope, isOutcome, onStoreFailure }))
     checkFunction(`idempotency.${name}`, value);

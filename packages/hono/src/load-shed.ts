@@ -2,7 +2,7 @@
 import { HeadgateError, type Random, systemRandom } from "@headgate/core";
 import type { Context, MiddlewareHandler } from "hono";
 import { refuse, type RespondOptions } from "./answer.ts";
-import { checkFunction, checkInteger, rejectOption } from "./options.ts";
+import { checkFunction, checkInteger, rejectOption } from "@headgate/core/options";
 
 export interface LoadShedOptions extends RespondOptions {
   /**

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "@headgate/core";
 import { minRate } from "@headgate/core/streams";
 import type { MiddlewareHandler } from "hono";
 import type { RespondOptions } from "./answer.ts";
-import { checkAbove, checkFunction, maxDelayMs, rejectOption } from "./options.ts";
+import { checkFunction, checkNumber, maxDelayMs, rejectOption } from "@headgate/core/options";
 import { guardBody } from "./request-body.ts";
 
 export interface MinDataRateOptions extends RespondOptions {
@@ -30,7 +30,7 @@ export interface MinDataRateOptions extends RespondOptions {
  */
 export function minDataRate(options: MinDataRateOptions = {}): MiddlewareHandler {
   const { bytesPerSecond = 240, graceMs = 5_000, clock = systemClock, respond } = options;
-  checkAbove("minDataRate.bytesPerSecond", bytesPerSecond, 0, Number.MAX_VALUE);
+  checkNumber("minDataRate.bytesPerSecond", bytesPerSecond, 0, Number.MAX_VALUE, true);
   if (!(typeof graceMs === "number" && graceMs >= 0 && graceMs <= maxDelayMs))
     rejectOption("minDataRate.graceMs", `a number of at least 0 and at most ${maxDelayMs}`, graceMs);
   if (respond !== undefined) checkFunction("minDataRate.respond", respond);

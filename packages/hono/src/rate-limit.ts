@@ -8,7 +8,7 @@ import {
 } from "@headgate/core";
 import type { Context, MiddlewareHandler } from "hono";
 import { refuse, type RespondOptions } from "./answer.ts";
-import { checkFunction, rejectOption } from "./options.ts";
+import { checkFunction, rejectOption } from "@headgate/core/options";
 
 export interface RateLimitOptions extends RespondOptions {
   /** The limit, or the options to make one of. Its name stands in the fields. It does not wait: `maxWaitMs` is of no use. */

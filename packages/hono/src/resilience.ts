@@ -2,7 +2,7 @@
 import type { Pipeline } from "@headgate/core";
 import type { Context, MiddlewareHandler } from "hono";
 import type { RespondOptions } from "./answer.ts";
-import { checkFunction, rejectOption } from "./options.ts";
+import { checkFunction, rejectOption } from "@headgate/core/options";
 import { type CallInit, type ChainSettings, runChain } from "./run-chain.ts";
 import type { ResilienceEnv } from "./variables.ts";
 

@@ -1,7 +1,7 @@
 // What a shutdown means for the calls of a pipeline: those that run may end, those that wait are told at once, and nothing
 // new begins.
 import type { Call, Policy } from "@headgate/core";
-import { rejectOption } from "./options.ts";
+import { rejectOption } from "@headgate/core/options";
 import { ShutdownError } from "./shutdown-error.ts";
 
 export interface AdmissionOptions {

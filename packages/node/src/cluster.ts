@@ -6,7 +6,8 @@ import { type Clock, systemClock } from "@headgate/core";
 import { ClusterPrimary } from "./cluster-primary.ts";
 import { runWorker } from "./cluster-worker.ts";
 import type { MergeableMetric } from "./merge-metrics.ts";
-import { checkDuration, checkFunction, checkInteger, rejectOption } from "./options.ts";
+import { checkInteger, rejectOption } from "@headgate/core/options";
+import { checkCallback, checkDuration } from "./options.ts";
 
 /** What a worker runs. */
 export interface ClusterService<M extends MergeableMetric = MergeableMetric> {
@@ -111,7 +112,7 @@ function checked<M extends MergeableMetric>(options: ClusterOptions<M>): Cluster
     checkDuration(`runCluster.${name}`, settings[name], 1);
   }
   checkDuration("runCluster.restartMaxMs", settings.restartMaxMs, settings.restartMinMs);
-  checkFunction("runCluster.onEvent", settings.onEvent);
-  checkFunction("runCluster.exit", settings.exit);
+  checkCallback("runCluster.onEvent", settings.onEvent);
+  checkCallback("runCluster.exit", settings.exit);
   return settings;
 }

@@ -2,7 +2,8 @@
 // what runs may end, and only what outlasts that is cut off.
 import { type Clock, systemClock } from "@headgate/core";
 import { Connections, type HttpServer } from "./connections.ts";
-import { checkDuration, checkFunction, rejectOption } from "./options.ts";
+import { rejectOption } from "@headgate/core/options";
+import { checkCallback, checkDuration } from "./options.ts";
 import { RunningServer, type ServerHandle } from "./serve.ts";
 import { ShutdownError } from "./shutdown-error.ts";
 
@@ -108,7 +109,7 @@ function checkOptions(options: GracefulShutdownOptions): void {
     if (options[name] !== undefined) checkDuration(`gracefulShutdown.${name}`, options[name]);
   }
   for (const name of ["onStopAdmitting", "flush", "onPhase", "onError", "exit"] as const) {
-    checkFunction(`gracefulShutdown.${name}`, options[name]);
+    checkCallback(`gracefulShutdown.${name}`, options[name]);
   }
 }
 

@@ -3,7 +3,8 @@
 import { type EventLoopUtilization, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
 import { type Clock, type ClockTimer, systemClock } from "@headgate/core";
-import { checkDuration, checkFunction, checkInteger, checkNumber, rejectOption } from "./options.ts";
+import { checkInteger, rejectOption } from "@headgate/core/options";
+import { checkCallback, checkDuration, checkRange } from "./options.ts";
 
 export interface SaturationReading {
   /** The share of the time in which the event loop was busy, 0 to 1. */
@@ -89,15 +90,15 @@ export function saturation(options: SaturationOptions = {}): Saturation {
   const { sampleMs = 250, resolutionMs = 10, smoothing = 0.5, clock = systemClock } = options;
   checkDuration("saturation.sampleMs", sampleMs, 1);
   checkInteger("saturation.resolutionMs", resolutionMs, 1, 1000);
-  checkNumber("saturation.smoothing", smoothing, Number.MIN_VALUE, 1);
+  checkRange("saturation.smoothing", smoothing, Number.MIN_VALUE, 1);
   for (const name of ["elu", "delayP99Ms", "heapRatio"] as const) {
     const [begins, full] = options[name] ?? defaults[name];
-    checkNumber(`saturation.${name}[0]`, begins, 0, Number.MAX_VALUE);
+    checkRange(`saturation.${name}[0]`, begins, 0, Number.MAX_VALUE);
     if (!(full > begins && full < Number.POSITIVE_INFINITY)) {
       rejectOption(`saturation.${name}[1]`, `a number above ${begins}`, full);
     }
   }
-  checkFunction("saturation.probe", options.probe);
+  checkCallback("saturation.probe", options.probe);
   const { probe = () => new ProcessProbe(resolutionMs) } = options;
   return new Sampler(probe, sampleMs, smoothing, options, clock);
 }

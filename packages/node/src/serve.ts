@@ -6,7 +6,8 @@ import { acceptQueueLength } from "./accept-queue.ts";
 import { type ConnectionCounts, Connections } from "./connections.ts";
 import { runInsideContext } from "./context.ts";
 import { ListenError } from "./listen-error.ts";
-import { checkInteger, checkLimit, maxDelayMs, rejectOption } from "./options.ts";
+import { checkInteger, maxDelayMs, rejectOption } from "@headgate/core/options";
+import { checkLimit } from "./options.ts";
 import { RequestContext } from "./request-context.ts";
 
 export interface ServeOptions {
