@@ -57,6 +57,29 @@ describe("concurrencyLimit", () => {
     expect(limit.inUse).toBe(0);
   });
 
+  it("counts what it refuses by the reason, and tells how long a wait was at any time of day", async () => {
+    const { clock, events, limit, start } = setUp({ maxQueue: 1 });
+    await clock.advance(5000);
+    const holder = start();
+    const waiter = start();
+    start();
+    expect(limit).toMatchObject({ rejectedFull: 1, rejectedWait: 0 });
+    await clock.advance(40);
+    await holder.end();
+    expect(events.of("concurrency-limit.waited")).toMatchObject([{ waitMs: 40 }]);
+    start();
+    await clock.advance(100);
+    expect(limit).toMatchObject({ rejectedFull: 1, rejectedWait: 1 });
+    await waiter.end();
+  });
+
+  it("describes itself by its permits and its queue", () => {
+    expect(concurrencyLimit({ maxConcurrent: 3 }).describe?.()).toBe("3 at once, no queue");
+    expect(concurrencyLimit({ maxConcurrent: 3, maxQueue: 9, maxWaitMs: 50 }).describe?.()).toBe(
+      "3 at once, 9 waiting up to 50 ms",
+    );
+  });
+
   it("refuses at once when the queue is full", async () => {
     const { events, limit, start, guarded } = setUp({ maxQueue: 1 });
     start();
@@ -320,6 +343,10 @@ describe("concurrencyLimit", () => {
     [
       () => concurrencyLimit({ maxConcurrent: 1, maxWaitMs: Number.POSITIVE_INFINITY }),
       "`concurrencyLimit.maxWaitMs` must be a number above 0 and at most 2147483647, got Infinity",
+    ],
+    [
+      () => concurrencyLimit({ maxConcurrent: 1, reclaimAfterMs: 0 }),
+      "`concurrencyLimit.reclaimAfterMs` must be a number above 0 and at most 2147483647, got 0",
     ],
     [
       () => concurrencyLimit({ maxConcurrent: 1, leaseMs: 0 }),

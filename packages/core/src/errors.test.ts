@@ -3,6 +3,8 @@ import {
   ConcurrencyLimitError,
   HeadgateError,
   InvalidOptionError,
+  RateLimitError,
+  RegistryFullError,
   TimeoutError,
   isHeadgateError,
   isRefusal,
@@ -15,6 +17,8 @@ const errors = [
   [new TimeoutError(50, "attempt"), "TimeoutError", "ERR_TIMEOUT", "timeout"],
   [new CircuitOpenError("orders", 1, undefined), "CircuitOpenError", "ERR_CIRCUIT_OPEN", "circuit-breaker"],
   [new ConcurrencyLimitError("full", 4, 8), "ConcurrencyLimitError", "ERR_CONCURRENCY_LIMIT", "concurrency-limit"],
+  [new RateLimitError("orders", "limit", 10, 1), "RateLimitError", "ERR_RATE_LIMIT", "rate-limit"],
+  [new RegistryFullError(3), "RegistryFullError", "ERR_REGISTRY_FULL", "registry"],
   [new InvalidOptionError("a.b", "1", "2"), "InvalidOptionError", "ERR_INVALID_OPTION", undefined],
 ] as const;
 

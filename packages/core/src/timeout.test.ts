@@ -149,7 +149,8 @@ describe("timeout", () => {
     const clock = new TestClock();
     const guarded = pipeline({ name: "shared", clock }, timeout({ timeoutMs: 100, clock }));
     const { operation, run } = manualOperation();
-    for (const _ of [0, 1]) void guarded.execute(operation);
+    void guarded.execute(operation);
+    void guarded.execute(operation);
     run(0).resolve("done");
     expect(await heldTimers(clock)).toBe(1);
     run(1).resolve("done");
