@@ -1,3 +1,5 @@
+export { metricProducer, registerInstruments } from "./instruments.ts";
+export type { MeterProviderLike, MetricProducerOptions, RegisterInstrumentsOptions } from "./instruments.ts";
 export type {
   Attributes,
   HistogramDefinition,
