@@ -17,8 +17,10 @@ export interface GatewayDependencies extends RouteSeams {
   readonly isReady?: () => boolean;
   /** How overloaded the process is, from 0 to 1: that share of the requests is turned away. @default not known */
   readonly pressure?: (() => number) | undefined;
-  /** The text of `/metrics`, in the Prometheus format. @default no such path */
-  readonly metrics?: (() => Promise<{ readonly contentType: string; readonly text: string }>) | undefined;
+  /** The text of `/metrics`, in the format that the `Accept` asks for. @default no such path */
+  readonly metrics?:
+    | ((accept: string | undefined) => Promise<{ readonly contentType: string; readonly text: string }>)
+    | undefined;
 }
 
 export interface Gateway {
@@ -32,8 +34,8 @@ export function createApp(dependencies: GatewayDependencies): Gateway {
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => (isReady() ? c.json({ status: "ok" }) : c.json({ status: "stopping" }, 503)));
   if (metrics) {
-    app.get("/metrics", async () => {
-      const { contentType, text } = await metrics();
+    app.get("/metrics", async (c) => {
+      const { contentType, text } = await metrics(c.req.header("accept"));
       return new Response(text, { headers: { "content-type": contentType } });
     });
   }

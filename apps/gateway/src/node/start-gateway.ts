@@ -1,7 +1,7 @@
 // The gateway as a server of this process, with its upstream connections, its metrics and its end in order.
 import type { IncomingMessage } from "node:http";
 import { admission, gracefulShutdown, saturation, serve, type Shutdown } from "@headgate/node";
-import { createTelemetry, prometheusContentType, type Metric, toPrometheusText } from "@headgate/otel";
+import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
 import { createApp, type Gateway } from "../app.ts";
 import type { GatewayConfig } from "../config.ts";
 import { pushMetrics } from "./push-metrics.ts";
@@ -73,10 +73,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
       const { incoming } = c.env as NodeEnv;
       return { request: c.req.raw, headers: incoming.rawHeaders, clientAddress: incoming.socket.remoteAddress };
     },
-    metrics: async () => ({
-      contentType: prometheusContentType,
-      text: toPrometheusText(collect ? await collect() : telemetry.collect()),
-    }),
+    metrics: async (accept) => renderMetrics(collect ? await collect() : telemetry.collect(), accept),
   });
   for (const { repeatable, once } of gateway.routes) {
     telemetry.watch(repeatable);
