@@ -53,6 +53,18 @@ function isolate(
   return { breaker, shared, context, errors, sync, fail, succeed: () => call(() => "up") };
 }
 
+/** Answers of the object arrive when the function that is given back is called. */
+function answerLate({ namespace }: ReturnType<typeof world>): () => void {
+  const { handle } = namespace;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  namespace.handle = async (request) => {
+    const response = await handle(request);
+    await promise;
+    return response;
+  };
+  return resolve;
+}
+
 describe("durableState", () => {
   it("spreads an opening and its closing, and resets no breaker for what it has said itself", async () => {
     const all = world();
@@ -126,13 +138,14 @@ describe("durableState", () => {
   it("keeps what its breaker has found while a message was under way", async () => {
     const all = world();
     const [a, b] = [isolate(all), isolate(all)];
-    const { handle } = all.namespace;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    all.namespace.handle = async (request) => {
-      const response = await handle(request);
-      await promise;
-      return response;
-    };
+    // The object knows of an outage that is over, and answers so.
+    await a.fail();
+    await a.sync();
+    all.clock.jump(5000);
+    await a.succeed();
+    await a.sync();
+    all.clock.jump(1);
+    const resolve = answerLate(all);
     b.shared.sync(b.context);
     await all.clock.settle();
     await b.fail();
@@ -140,6 +153,7 @@ describe("durableState", () => {
     await b.context.ended();
     expect(b.breaker.state).toBe("open");
     await b.sync();
+    all.clock.jump(1000);
     await a.sync();
     expect(a.breaker.state).toBe("open");
   });
@@ -249,6 +263,24 @@ describe("durableState.rateLimitBackend", () => {
     await b.sync();
     expect(await b.limit.tryAcquire("k", 2)).toMatchObject({ allowed: false, remaining: 1 });
     expect(await b.limit.tryAcquire("other", 9)).toMatchObject({ allowed: true });
+  });
+
+  it("counts once what goes through while a message is under way", async () => {
+    const all = world();
+    const [a, b] = [limited(all), limited(all)];
+    await a.limit.tryAcquire("k", 5);
+    const arrive = answerLate(all);
+    a.shared.sync(a.context);
+    await all.clock.settle();
+    await a.limit.tryAcquire("k", 2);
+    arrive();
+    await a.context.ended();
+    expect(await a.limit.tryAcquire("k", 4)).toMatchObject({ allowed: false, remaining: 3 });
+    all.clock.jump(1000);
+    await a.sync();
+    await b.limit.tryAcquire("k", 1);
+    await b.sync();
+    expect(await b.limit.tryAcquire("k", 3)).toMatchObject({ allowed: false, remaining: 2 });
   });
 
   it("never counts more than an empty burst, and forgets nothing that failed to arrive", async () => {
