@@ -2,7 +2,8 @@
 // there is told to nobody.
 import { type Clock, type ClockTimer, systemClock, TimeoutError } from "@headgate/core";
 import type { ExecutionContextLike } from "./bindings.ts";
-import { checkBinding, checkDelay, checkFunction, checkInteger } from "./options.ts";
+import { checkFunction, checkInteger } from "@headgate/core/options";
+import { checkBinding, checkDelay } from "./options.ts";
 
 export interface BackgroundOptions {
   /** Tasks that may run at once; further ones are refused. An integer of at least 1. @default 100 */

@@ -1,7 +1,8 @@
 // The Cache API as the store of a `cache`: shared by the isolates of one data centre, free, and gone when there is no room.
 import type { CacheEntry, CacheStore } from "@headgate/core";
 import type { CacheLike } from "./bindings.ts";
-import { checkBinding, checkName } from "./options.ts";
+import { checkName } from "@headgate/core/options";
+import { checkBinding } from "./options.ts";
 import { type ValueTextOptions, valueText } from "./value-text.ts";
 import { ageOf, type WallClock, wallClock } from "./wall-clock.ts";
 

@@ -3,7 +3,8 @@
 import { type CircuitBreaker, type Clock, type RateLimitBackend, systemClock, TimeoutError } from "@headgate/core";
 import type { DurableObjectNamespaceLike, ExecutionContextLike } from "./bindings.ts";
 import { type ExchangeAnswer, maxEntries, maxNameLength, readAnswer, writeMessage } from "./exchange.ts";
-import { checkBinding, checkDelay, checkFunction, checkInteger, checkName, rejectOption } from "./options.ts";
+import { checkFunction, checkInteger, checkName, rejectOption } from "@headgate/core/options";
+import { checkBinding, checkDelay } from "./options.ts";
 import { type AcceptCircuit, SharedCircuits } from "./shared-circuits.ts";
 import { SharedLimits } from "./shared-limits.ts";
 

@@ -1,7 +1,8 @@
 // KV as the store of a `cache`: shared by all isolates everywhere, and up to a minute behind.
 import type { CacheEntry, CacheStore } from "@headgate/core";
 import type { KVNamespaceLike } from "./bindings.ts";
-import { checkBinding, rejectOption } from "./options.ts";
+import { rejectOption } from "@headgate/core/options";
+import { checkBinding } from "./options.ts";
 import { type ValueTextOptions, valueText } from "./value-text.ts";
 import { ageOf, type WallClock, wallClock } from "./wall-clock.ts";
 

@@ -2,7 +2,8 @@
 // that it lets a little more through than its numbers say, and knows nothing but yes and no.
 import type { RateLimitAnswer, RateLimitBackend } from "@headgate/core";
 import type { RateLimitBinding } from "./bindings.ts";
-import { checkBinding, checkInteger, rejectOption } from "./options.ts";
+import { checkInteger, rejectOption } from "@headgate/core/options";
+import { checkBinding } from "./options.ts";
 
 export interface RateLimitBindingOptions {
   /** Stands before each key: two limits that share a binding count apart. @default "" */

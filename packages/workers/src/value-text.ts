@@ -1,5 +1,5 @@
 // How a value becomes text and comes back, for stores outside the isolate.
-import { checkFunction } from "./options.ts";
+import { checkFunction } from "@headgate/core/options";
 
 export interface ValueTextOptions {
   /** Writes a value as text. What it throws makes the value one that is not stored. @default as JSON */
