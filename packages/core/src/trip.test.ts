@@ -76,6 +76,23 @@ describe("countWindow", () => {
     expect(trip.counts?.(0)).toEqual({ calls: 4, failures: 1, slow: 2 });
   });
 
+  it("forgets a slow call that has failed in the end with the place that it was recorded at", () => {
+    for (const before of [0, 1, 2, 3, 4, 7])
+      for (const between of [0, 1, 2]) {
+        const trip = countWindow({ calls: 3, minCalls: 3, slowMs: 10 });
+        play(trip, `${".".repeat(before)}S`);
+        const sample = trip.lastSample as number;
+        play(trip, ".".repeat(between));
+        trip.failSlow?.(sample, 0);
+        play(trip, ".".repeat(2 - between));
+        expect(trip.counts?.(0)).toEqual({ calls: 3, failures: 1, slow: 1 });
+        play(trip, ".");
+        expect(trip.counts?.(0)).toEqual({ calls: 3, failures: 0, slow: 0 });
+        expect(trip.failSlow?.(sample, 0)).toBe(false);
+        expect(trip.counts?.(0)).toEqual({ calls: 3, failures: 0, slow: 0 });
+      }
+  });
+
   it("opens on the share of calls that failed or were slow, each counted once", () => {
     const trip = () => countWindow({ calls: 4, minCalls: 4, failureRatio: 1, slowMs: 10, combinedRatio: 0.75 });
     expect(play(trip(), "S.FS")).toBe("---x");
