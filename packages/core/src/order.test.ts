@@ -123,6 +123,18 @@ describe("Pipeline.describe", () => {
     expect(described[3]).toBe("  operation");
   });
 
+  it("writes what each says of itself in a column", () => {
+    expect(pipeline("orders", timeout({ timeoutMs: 2000 }), retry(), limit()).describe()).toBe(
+      [
+        'pipeline "orders"',
+        "  timeout            2000 ms",
+        "  retry              3 attempts",
+        "  concurrency-limit  1 at once, no queue",
+        "  operation",
+      ].join("\n"),
+    );
+  });
+
   it("describes a pipeline without policies", () => {
     expect(pipeline("bare").describe()).toBe('pipeline "bare"\n  operation');
   });
