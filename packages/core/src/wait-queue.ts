@@ -43,7 +43,6 @@ export class Waiter implements Timer {
 export interface WaitQueue {
   /** Who goes on next. */
   readonly head: Waiter | null;
-  readonly length: number;
   add(waiter: Waiter): void;
   /** The waiter must stand in this queue. */
   remove(waiter: Waiter): void;
@@ -110,7 +109,6 @@ class LifoQueue extends FifoQueue {
 /** A list for each priority that waits, the highest last. */
 class PriorityQueue implements WaitQueue {
   head: Waiter | null = null;
-  length = 0;
   private readonly priorities: number[] = [];
   private readonly lists: FifoQueue[] = [];
 
@@ -122,7 +120,6 @@ class PriorityQueue implements WaitQueue {
       this.lists.splice(index, 0, new FifoQueue());
     }
     (this.lists[index] as FifoQueue).add(waiter);
-    this.length++;
     this.findHead();
   }
 
@@ -134,7 +131,6 @@ class PriorityQueue implements WaitQueue {
       this.priorities.splice(index, 1);
       this.lists.splice(index, 1);
     }
-    this.length--;
     this.findHead();
   }
 
