@@ -2,6 +2,106 @@
 
 // ── @headgate/hono
 
+export type Awaitable<T> = T | PromiseLike<T>;
+
+export interface BodyLimitOptions extends RespondOptions {
+    readonly maxBytes?: number;
+}
+
+export type CallInit = Pick<ExecuteOptions<Response>, "priority" | "key" | "weight">;
+
+export interface ConcurrencyLimitOptions extends RespondOptions {
+    readonly limit: ConcurrencyLimit | PolicyOptions;
+    readonly call?: ((c: Context) => CallInit) | undefined;
+}
+
+export interface DeadlineOptions extends RespondOptions {
+    readonly header?: string;
+    readonly maxMs?: number;
+    readonly trusted?: boolean | ((c: Context) => boolean);
+    readonly clock?: Clock;
+}
+
+export type HealthCheck = (signal: AbortSignal) => unknown;
+
+export interface HealthOptions {
+    readonly livePath?: string;
+    readonly readyPath?: string;
+    readonly isReady?: () => boolean;
+    readonly checks?: Readonly<Record<string, HealthCheck>>;
+    readonly checkTimeoutMs?: number;
+    readonly details?: boolean;
+    readonly clock?: Clock;
+}
+
+export declare class IdempotencyError extends HeadgateError {
+    readonly cause: unknown;
+    constructor(code: IdempotencyErrorCode, header: string, cause?: unknown);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export type IdempotencyErrorCode = keyof typeof messages;
+
+export interface IdempotencyOptions extends RespondOptions {
+    readonly store: IdempotencyStore;
+    readonly header?: string;
+    readonly methods?: readonly string[];
+    readonly required?: boolean;
+    readonly ttlMs?: number;
+    readonly lockMs?: number;
+    readonly scope?: (c: Context) => string;
+    readonly maxBodyBytes?: number;
+    readonly isOutcome?: (response: Response) => boolean;
+    readonly onStoreFailure?: (error: unknown, c: Context) => void;
+}
+
+export interface IdempotencyRecord {
+    readonly fingerprint: string;
+    readonly response?: StoredResponse | undefined;
+}
+
+export interface IdempotencyStore {
+    begin(key: string, token: string, fingerprint: string, lockMs: number): Awaitable<IdempotencyRecord | undefined>;
+    complete(key: string, token: string, response: StoredResponse, ttlMs: number): Awaitable<void>;
+    release(key: string, token: string): Awaitable<void>;
+}
+
+export declare class LoadShedError extends HeadgateError {
+    readonly pressure: number;
+    readonly retryAfterMs: number;
+    constructor(pressure: number, retryAfterMs: number);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface LoadShedOptions extends RespondOptions {
+    readonly pressure: () => number;
+    readonly skip?: (c: Context) => boolean;
+    readonly minRetryAfterMs?: number;
+    readonly maxRetryAfterMs?: number;
+    readonly random?: Random;
+}
+
+export interface MemoryIdempotencyStore extends IdempotencyStore {
+    readonly size: number;
+    readonly bytes: number;
+}
+
+export interface MemoryIdempotencyStoreOptions {
+    readonly maxEntries?: number;
+    readonly maxBytes?: number;
+    readonly clock?: Clock;
+}
+
+export interface MinDataRateOptions extends RespondOptions {
+    readonly bytesPerSecond?: number;
+    readonly graceMs?: number;
+    readonly clock?: Clock;
+}
+
 export interface Problem {
     readonly type: string;
     readonly title: string;
@@ -10,13 +110,17 @@ export interface Problem {
     readonly code: string;
     readonly policy?: string;
     readonly pipeline?: string;
+    readonly "violated-policies"?: readonly string[];
 }
 
 export interface ProblemKind {
-    readonly status: number;
+    readonly status: number | ((error: Error) => number);
     readonly title: string;
+    readonly type?: string;
     readonly detail?: (error: Error) => string;
-    readonly retryAfterMs?: (error: Error) => number;
+    readonly retryAfterMs?: (error: Error) => number | undefined;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly members?: (error: Error) => Readonly<Record<string, unknown>>;
 }
 
 export interface ProblemParts {
@@ -25,6 +129,73 @@ export interface ProblemParts {
     readonly problem: Problem;
 }
 
+export interface RateLimitOptions extends RespondOptions {
+    readonly limit: RateLimit | Omit<PolicyOptions, "key" | "maxWaitMs" | "maxQueue">;
+    readonly key: (c: Context) => string;
+    readonly cost?: (c: Context) => number;
+    readonly fields?: boolean;
+}
+
+export interface RemainingHeadersOptions {
+    readonly header?: string;
+    readonly marginMs?: number;
+}
+
+export interface ResilienceEnv {
+    Variables: ResilienceVariables;
+}
+
+export interface ResilienceOptions extends RespondOptions {
+    readonly isFailure?: ((response: Response) => boolean) | undefined;
+    readonly isOverload?: ((response: Response) => boolean) | undefined;
+    readonly call?: ((c: Context) => CallInit) | undefined;
+}
+
+export interface ResilienceVariables {
+    signal: AbortSignal;
+    deadline: number;
+    resilience: OperationContext;
+}
+
+export interface RespondOptions {
+    readonly respond?: ((error: HeadgateError, c: Context) => Response | Promise<Response>) | undefined;
+}
+
+export interface StoredResponse {
+    readonly status: number;
+    readonly headers: readonly (readonly [name: string, value: string])[];
+    readonly body: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export interface TimeoutOptions extends RespondOptions {
+    readonly timeoutMs: number;
+    readonly clock?: Clock;
+}
+
+export declare function bodyLimit(options?: BodyLimitOptions): MiddlewareHandler;
+
+export declare function concurrencyLimit(options: ConcurrencyLimitOptions): MiddlewareHandler<ResilienceEnv>;
+
+export declare function deadline(options?: DeadlineOptions): MiddlewareHandler<ResilienceEnv>;
+
+export declare function health(options?: HealthOptions): MiddlewareHandler;
+
+export declare function idempotency(options: IdempotencyOptions): MiddlewareHandler;
+
+export declare function loadShed(options: LoadShedOptions): MiddlewareHandler;
+
+export declare function memoryIdempotencyStore(options?: MemoryIdempotencyStoreOptions): MemoryIdempotencyStore;
+
+export declare function minDataRate(options?: MinDataRateOptions): MiddlewareHandler;
+
 export declare function problem(error: unknown, more?: Readonly<Record<string, ProblemKind>>): Response;
+
+export declare function rateLimit(options: RateLimitOptions): MiddlewareHandler;
+
+export declare function remainingHeaders(c: Context, options?: RemainingHeadersOptions): Record<string, string>;
+
+export declare function resilience(pipeline: Pipeline, options?: ResilienceOptions): MiddlewareHandler<ResilienceEnv>;
+
+export declare function timeout(options: TimeoutOptions): MiddlewareHandler<ResilienceEnv>;
 
 export declare function toProblem(error: unknown, more?: Readonly<Record<string, ProblemKind>>): ProblemParts;

@@ -4,6 +4,11 @@
 
 export type Attributes = Readonly<Record<string, string>>;
 
+export interface GaugeData extends Data {
+    readonly dataPointType: typeof gaugeType;
+    readonly dataPoints: Point<number>[];
+}
+
 export interface HistogramData extends Data {
     readonly dataPointType: typeof histogramType;
     readonly dataPoints: Point<{
@@ -32,10 +37,34 @@ export interface HistogramPoint {
     readonly bucketCounts: readonly number[];
 }
 
+export interface MeterProviderLike<Observable = unknown> {
+    getMeter(name: string): {
+        createObservableCounter(name: string, options: InstrumentOptions): Observable;
+        createObservableUpDownCounter(name: string, options: InstrumentOptions): Observable;
+        createObservableGauge(name: string, options: InstrumentOptions): Observable;
+        createHistogram(name: string, options: InstrumentOptions & {
+            advice: {
+                explicitBucketBoundaries: number[];
+            };
+        }): {
+            record(value: number, attributes: Attributes): void;
+        };
+        addBatchObservableCallback(callback: BatchCallback<Observable>, observables: Observable[]): void;
+        removeBatchObservableCallback(callback: BatchCallback<Observable>, observables: Observable[]): void;
+    };
+}
+
 export type Metric = NumberMetric | HistogramMetric;
 
+export interface MetricProducerOptions<Resource> {
+    readonly resource: Resource;
+    readonly startTimeMs: number;
+    readonly epochMs: () => number;
+    readonly histogramsOnly?: boolean;
+}
+
 export interface NumberDefinition extends Definition {
-    readonly kind: "counter" | "up-down-counter";
+    readonly kind: "counter" | "up-down-counter" | "gauge";
 }
 
 export interface NumberMetric extends NumberDefinition {
@@ -47,13 +76,24 @@ export interface NumberPoint {
     readonly value: number;
 }
 
+export type RecordValue = (definition: HistogramDefinition, value: number, attributes: Attributes) => void;
+
+export interface RegisterInstrumentsOptions {
+    readonly recordHistograms?: boolean;
+}
+
+export interface RenderedMetrics {
+    readonly contentType: string;
+    readonly text: string;
+}
+
 export interface ResourceMetrics<Resource> {
     resource: Resource;
     scopeMetrics: {
         scope: {
             name: string;
         };
-        metrics: (SumData | HistogramData)[];
+        metrics: (SumData | GaugeData | HistogramData)[];
     }[];
 }
 
@@ -69,15 +109,30 @@ export interface SumData extends Data {
     readonly isMonotonic: boolean;
 }
 
-export interface Telemetry {
-    readonly observer: Observer;
-    watch(policy: CircuitBreaker | ConcurrencyLimit): void;
+export interface Telemetry extends Meter {
+    watch(watched: Pipeline | Policy): () => void;
     collect(): readonly Metric[];
+    recordTo(record: RecordValue | undefined): void;
 }
 
 export declare function createTelemetry(): Telemetry;
 
+export declare function metricProducer<Resource>(telemetry: Telemetry, options: MetricProducerOptions<Resource>): {
+    collect(): Promise<{
+        resourceMetrics: ResourceMetrics<Resource>;
+        errors: unknown[];
+    }>;
+};
+
+export declare const openMetricsContentType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 export declare const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+export declare function registerInstruments<Observable>(telemetry: Telemetry, provider: MeterProviderLike<Observable>, options?: RegisterInstrumentsOptions): () => void;
+
+export declare function renderMetrics(metrics: readonly Metric[], accept?: string | null): RenderedMetrics;
+
+export declare function toOpenMetricsText(metrics: readonly Metric[]): string;
 
 export declare function toPrometheusText(metrics: readonly Metric[]): string;
 

@@ -3,11 +3,12 @@ import {
   ConcurrencyLimitError,
   HeadgateError,
   InvalidOptionError,
+  isHeadgateError,
+  isRefusal,
+  PolicyOrderError,
   RateLimitError,
   RegistryFullError,
   TimeoutError,
-  isHeadgateError,
-  isRefusal,
 } from "@headgate/core";
 import { describe, expect, it } from "vitest";
 
@@ -42,6 +43,18 @@ describe("HeadgateError", () => {
   it("carries what opened the circuit as its cause", () => {
     const cause = new Error("reset");
     expect(new CircuitOpenError("orders", 10, cause)).toMatchObject({ cause, retryAfterMs: 10 });
+  });
+});
+
+describe("errors of a wrong set-up", () => {
+  it.each([
+    ["an option", new InvalidOptionError("retry.maxAttempts", "an integer of at least 1", "0")],
+    ["an order", new PolicyOrderError("orders", ["keep one of them."])],
+  ])("of %s have their text as data, which every runtime shows", (_, error) => {
+    expect(Object.getOwnPropertyDescriptor(error, "message")?.value).toMatch(/at least 1, got 0|keep one of them/);
+    expect(Object.getOwnPropertyDescriptor(error, "name")?.value).toBe(error.name);
+    expect((structuredClone(error) as Error).message).toBe(error.message);
+    expect(Object.keys(error)).not.toContain("message");
   });
 });
 

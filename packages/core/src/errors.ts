@@ -53,6 +53,15 @@ export function isHeadgateError(error: unknown): error is HeadgateError {
   );
 }
 
+/**
+ * Makes the name and the message of an error plain data. Of an error that is thrown at module scope, and so stops a
+ * deployment, workerd shows no accessors. For errors that are never made on a hot path.
+ */
+export function showAtStart(error: HeadgateError): void {
+  const { name, message } = error;
+  Object.defineProperties(error, { name: { value: name }, message: { value: message } });
+}
+
 /** An option is out of bounds. `place` names it: `"retry.maxAttempts"`. */
 export class InvalidOptionError extends HeadgateError {
   readonly place: string;
@@ -64,6 +73,7 @@ export class InvalidOptionError extends HeadgateError {
     this.place = place;
     this.allowed = allowed;
     this.got = got;
+    showAtStart(this);
   }
 
   override get name(): string {

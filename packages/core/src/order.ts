@@ -1,6 +1,6 @@
 // Orders of policies in which one of them can never act, or works against another. They are refused when a pipeline is
 // made, with the fix: a wrong order is not seen until the outage that it was meant for.
-import { HeadgateError } from "./errors.ts";
+import { HeadgateError, showAtStart } from "./errors.ts";
 import type { Policy } from "./policy.ts";
 
 /** The order of policies cannot work. `problems` has a sentence for each pair, with the fix. */
@@ -11,6 +11,7 @@ export class PolicyOrderError extends HeadgateError {
     super("ERR_POLICY_ORDER");
     this.pipeline = pipeline;
     this.problems = problems;
+    showAtStart(this);
   }
 
   override get name(): string {

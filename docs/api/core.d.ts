@@ -1,0 +1,1080 @@
+// The public API of @headgate/core. Written by `npm run api`.
+
+// ── @headgate/core
+
+export interface AcquireOptions {
+    readonly signal?: AbortSignal | undefined;
+    readonly weight?: number | undefined;
+    readonly priority?: number | undefined;
+}
+
+export type Backoff = (retry: number, random: Random, previousDelayMs?: number) => number;
+
+export type Cache = Policy & {
+    readonly kind: "cache";
+    readonly name: string;
+    readonly hits: number;
+    readonly misses: number;
+    readonly staleHits: number;
+    readonly refreshing: number;
+    invalidate(key: string): Promise<void>;
+};
+
+export interface CacheEntry {
+    readonly value: unknown;
+    readonly ageMs: number;
+}
+
+export interface CacheOptions {
+    readonly name?: string;
+    readonly key?: (call: Call) => string | undefined;
+    readonly freshMs: number;
+    readonly staleWhileRevalidateMs?: number;
+    readonly staleIfErrorMs?: number;
+    readonly shouldCache?: (value: unknown) => boolean;
+    readonly clone?: ((value: unknown) => unknown) | undefined;
+    readonly store?: CacheStore;
+    readonly storeTimeoutMs?: number;
+    readonly refreshTimeoutMs?: number;
+    readonly maxRefreshes?: number;
+    readonly defer?: ((work: Promise<unknown>) => void) | undefined;
+    readonly clock?: Clock;
+}
+
+export interface CacheStore {
+    get(key: string): CacheEntry | null | undefined | PromiseLike<CacheEntry | null | undefined>;
+    set(key: string, value: unknown, keepMs: number): unknown;
+    delete(key: string): unknown;
+}
+
+export declare class Call {
+    readonly pipeline: Pipeline;
+    readonly operation: Operation<unknown>;
+    readonly options: ExecuteOptions<unknown>;
+    attempt: number;
+    work: Attempt | null;
+    timer: TimeoutTimer | null;
+    justTimed: boolean;
+    outcome: Outcome;
+    threw: boolean;
+    refusedForMs: number | null;
+    cutting: boolean;
+    phase: Phase;
+    at: number;
+    pendingCut: Cut | null;
+    startedMs: number | null;
+    history: unknown[] | null;
+    parked: unknown;
+    deadlineTimer: ClockTimer | null;
+    link: Link | null;
+    resolve: ((value: unknown) => void) | null;
+    reject: ((error: unknown) => void) | null;
+    constructor(pipeline: Pipeline, operation: Operation<unknown>, options: ExecuteOptions<unknown>);
+    get cuts(): boolean;
+    keep(at: number, value: unknown): void;
+    recall(at: number): unknown;
+    get result(): unknown;
+    get errorIsDue(): boolean;
+    conclude(outcome: Outcome, threw: boolean, result: unknown): void;
+    judge(threw: boolean, result: unknown): void;
+    refuse(makeError: () => HeadgateError, retryAfterMs?: number): "end";
+    start(nowMs: number): void;
+    elapsedMs(): number;
+    readClock(clock: Clock): number;
+    outcomeOfTimeout(error: HeadgateError): Outcome;
+    nearestDeadline(): number;
+    remainingMs(): number;
+    resume(at: number): void;
+    again(at: number): void;
+    finish(at: number): void;
+    parkedBy(at: number): boolean;
+    nextAttempt(at: number): void;
+    runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call;
+    cut(at: number, outcome: Outcome, error: unknown): void;
+    dueCut(): Cut | null;
+    unwind(from: number, to: number): void;
+    retryAfterMs(): number | undefined;
+    get emit(): ((event: HeadgateEvent) => void) | undefined;
+    discard(value: unknown): void;
+}
+
+export type Chaos = Policy & {
+    readonly kind: "chaos";
+    readonly name: string;
+    enabled: boolean;
+    readonly injected: number;
+};
+
+export declare class ChaosError extends HeadgateError {
+    readonly chaos: string;
+    readonly injection: "failure" | "hang";
+    constructor(chaos: string, injection: "failure" | "hang");
+    get name(): string;
+    get message(): string;
+}
+
+export interface ChaosOptions {
+    readonly name?: string;
+    readonly rate: number | ((call: Call) => number);
+    readonly inject: Injection;
+    readonly enabled?: boolean | (() => boolean);
+    readonly random?: Random;
+    readonly clock?: Clock;
+}
+
+export type CircuitBreaker = Policy & {
+    readonly kind: "circuit-breaker";
+    readonly name: string;
+    readonly state: CircuitState;
+    readonly mode: CircuitMode;
+    readonly rejected: number;
+    readonly spared: number;
+    readonly opened: number;
+    readonly closed: number;
+    readonly halfOpened: number;
+    readonly setByHand: Readonly<Record<CircuitState, number>>;
+    readonly failureRatio: number | undefined;
+    readonly slowRatio: number | undefined;
+    setMode(mode: CircuitMode): void;
+    snapshot(): CircuitSnapshot;
+    restore(snapshot: CircuitSnapshot): void;
+};
+
+export interface CircuitBreakerOptions {
+    readonly name?: string;
+    readonly trip?: Trip;
+    readonly openMs?: number;
+    readonly openFactor?: number;
+    readonly maxOpenMs?: number;
+    readonly openJitter?: number;
+    readonly healthyMs?: number;
+    readonly halfOpenPermits?: number;
+    readonly probeLeaseMs?: number;
+    readonly clock?: Clock;
+    readonly random?: Random;
+}
+
+export type CircuitMode = "normal" | "forced-open" | "forced-closed" | "metrics-only" | "disabled";
+
+export declare class CircuitOpenError extends HeadgateError {
+    readonly circuit: string;
+    readonly retryAfterMs: number;
+    readonly cause: unknown;
+    constructor(circuit: string, retryAfterMs: number, cause: unknown);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface CircuitSnapshot {
+    readonly mode: CircuitMode;
+    readonly state: CircuitState;
+    readonly openForMs: number;
+    readonly openings: number;
+    readonly healthyInMs: number;
+}
+
+export type CircuitState = "closed" | "open" | "half-open";
+
+export interface Clock {
+    now(): number;
+    after(delayMs: number, callback: () => void): ClockTimer;
+    sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface ClockTimer {
+    cancel(): void;
+    ref(): void;
+    unref(): void;
+}
+
+export type ConcurrencyLimit = Policy & {
+    readonly kind: "concurrency-limit";
+    readonly name: string;
+    readonly maxConcurrent: number;
+    readonly inUse: number;
+    readonly queued: number;
+    readonly abandoned: number;
+    readonly rejectedFull: number;
+    readonly rejectedWait: number;
+    readonly rejectedDisplaced: number;
+    readonly rejectedWeight: number;
+    readonly reclaimed: number;
+    resize(maxConcurrent: number): void;
+    acquire(options?: AcquireOptions): Promise<Permit>;
+    tryAcquire(options?: Omit<AcquireOptions, "signal">): Permit | undefined;
+};
+
+export declare class ConcurrencyLimitError extends HeadgateError {
+    readonly reason: ConcurrencyLimitReason;
+    readonly maxConcurrent: number;
+    constructor(reason: ConcurrencyLimitReason, maxConcurrent: number, detail: number);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface ConcurrencyLimitOptions {
+    readonly name?: string;
+    readonly maxConcurrent: number;
+    readonly maxQueue?: number;
+    readonly maxWaitMs?: number;
+    readonly order?: QueueOrder;
+    readonly leaseMs?: number | undefined;
+    readonly reclaimAfterMs?: number | undefined;
+    readonly clock?: Clock;
+}
+
+export type ConcurrencyLimitReason = "full" | "wait" | "displaced" | "weight";
+
+export interface ConsecutiveFailuresOptions {
+    readonly maxFailures?: number;
+}
+
+export interface ConstantBackoffOptions {
+    readonly delayMs: number;
+    readonly jitter?: Jitter;
+}
+
+export interface CountWindowOptions extends RatioOptions {
+    readonly calls?: number;
+    readonly minCalls?: number;
+}
+
+export type EnterStep = "pass" | "park" | "end";
+
+export interface ExecuteOptions<T> extends Judgement<T> {
+    readonly signal?: AbortSignal | undefined;
+    readonly deadline?: number | undefined;
+    readonly priority?: number | undefined;
+    readonly key?: string | undefined;
+    readonly weight?: number | undefined;
+}
+
+export interface Explanation {
+    readonly pipeline: string;
+    readonly decidedBy: "operation" | "caller" | (string & {});
+    readonly outcome: Outcome;
+    readonly attempts: number;
+    readonly earlier: readonly unknown[];
+}
+
+export interface ExponentialBackoffOptions {
+    readonly initialMs?: number;
+    readonly maxMs?: number;
+    readonly factor?: number;
+    readonly jitter?: Jitter | "decorrelated";
+}
+
+export interface FailedAttempt {
+    readonly result: unknown;
+    readonly threw: boolean;
+    readonly outcome: Exclude<Outcome, "success">;
+    readonly attempt: number;
+}
+
+export interface FailedCall {
+    readonly result: unknown;
+    readonly threw: boolean;
+    readonly outcome: Exclude<Outcome, "success">;
+    readonly attempts: number;
+    readonly handlerResults: readonly unknown[];
+    readonly signal: AbortSignal;
+    readonly deadline: number;
+}
+
+export type Fallback = Policy & {
+    readonly kind: "fallback";
+    readonly used: number;
+    readonly exhausted: number;
+};
+
+export type FallbackHandler = (failed: FailedCall) => unknown;
+
+export interface FallbackOptions {
+    readonly handlers: readonly FallbackHandler[];
+    readonly shouldFallback?: (failed: FailedCall) => boolean;
+}
+
+export type GcraState = number;
+
+export declare abstract class HeadgateError extends Error {
+    readonly code: string;
+    readonly policy: string | undefined;
+    pipeline: string | undefined;
+    constructor(code: string, policy?: string);
+    abstract get name(): string;
+    abstract get message(): string;
+    get account(): unknown;
+    set account(account: unknown);
+    get refusal(): boolean;
+    get "@@headgate/error"(): true;
+}
+
+export type HeadgateEvent = {
+    readonly type: "pipeline.settled";
+    readonly pipeline: string;
+    readonly outcome: Outcome;
+    readonly error: unknown;
+    readonly durationMs: number;
+    readonly attempts: number;
+} | {
+    readonly type: "timeout.fired";
+    readonly pipeline: string;
+    readonly scope: "total" | "attempt";
+    readonly timeoutMs: number;
+} | {
+    readonly type: "retry.scheduled";
+    readonly pipeline: string;
+    readonly attempt: number;
+    readonly delayMs: number;
+    readonly result: unknown;
+} | {
+    readonly type: "retry.exhausted";
+    readonly pipeline: string;
+    readonly attempts: number;
+    readonly result: unknown;
+} | {
+    readonly type: "retry.budget-denied";
+    readonly pipeline: string;
+    readonly attempts: number;
+    readonly result: unknown;
+} | {
+    readonly type: "circuit-breaker.opened";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly openMs: number;
+    readonly cause: unknown;
+} | {
+    readonly type: "circuit-breaker.half-opened";
+    readonly pipeline: string;
+    readonly name: string;
+} | {
+    readonly type: "circuit-breaker.closed";
+    readonly pipeline: string;
+    readonly name: string;
+} | {
+    readonly type: "circuit-breaker.rejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly retryAfterMs: number;
+} | {
+    readonly type: "concurrency-limit.rejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly reason: ConcurrencyLimitReason;
+} | {
+    readonly type: "concurrency-limit.waited";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly waitMs: number;
+} | {
+    readonly type: "fallback.used";
+    readonly pipeline: string;
+    readonly handler: number;
+    readonly result: unknown;
+} | {
+    readonly type: "fallback.failed";
+    readonly pipeline: string;
+    readonly handler: number;
+    readonly result: unknown;
+    readonly handlerResult: unknown;
+} | {
+    readonly type: "resilient-fetch.body-failed";
+    readonly pipeline: string;
+    readonly error: unknown;
+} | {
+    readonly type: "rate-limit.rejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly reason: "limit" | "queue" | "wait" | "weight" | "backend";
+    readonly retryAfterMs: number | undefined;
+} | {
+    readonly type: "rate-limit.forgotten";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly key: string;
+    readonly resetMs: number;
+} | {
+    readonly type: "rate-limit.degraded";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly error: unknown;
+    readonly admitted: boolean;
+} | {
+    readonly type: "chaos.injected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly injection: "latency" | "failure" | "value" | "hang" | "drip";
+    readonly attempt: number;
+} | {
+    readonly type: "single-flight.joined";
+    readonly pipeline: string;
+    readonly key: string;
+    readonly followers: number;
+} | {
+    readonly type: "single-flight.expired";
+    readonly pipeline: string;
+    readonly key: string;
+} | {
+    readonly type: "cache.hit";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly key: string;
+    readonly ageMs: number;
+} | {
+    readonly type: "cache.missed";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly key: string;
+} | {
+    readonly type: "cache.served-stale";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly because: "revalidating" | "failed";
+    readonly ageMs: number;
+} | {
+    readonly type: "cache.refreshed";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly key: string;
+    readonly outcome: Outcome;
+} | {
+    readonly type: "cache.skipped";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly key: string;
+} | {
+    readonly type: "cache.store-failed";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly operation: "get" | "set" | "clone" | "defer";
+    readonly error: unknown;
+} | {
+    readonly type: "operation.abandoned";
+    readonly pipeline: string;
+    readonly attempt: number;
+};
+
+export type Injection =
+{
+    readonly type: "latency";
+    readonly delayMs: number | ((random: Random) => number);
+}
+ | {
+    readonly type: "failure";
+    readonly error?: (call: Call) => unknown;
+}
+ | {
+    readonly type: "value";
+    readonly value: (call: Call) => unknown;
+}
+ | {
+    readonly type: "hang";
+    readonly maxHangMs?: number;
+}
+ | {
+    readonly type: "drip";
+    readonly chunkDelayMs: number;
+};
+
+export declare class InvalidOptionError extends HeadgateError {
+    readonly place: string;
+    readonly allowed: string;
+    readonly got: string;
+    constructor(place: string, allowed: string, got: string);
+    get name(): string;
+    get message(): string;
+}
+
+export type Jitter = "full" | "equal" | "none";
+
+export interface Judgement<T> {
+    readonly isFailure?: ((value: T) => boolean) | undefined;
+    readonly isIgnored?: ((result: unknown) => boolean) | undefined;
+    readonly isOverload?: ((result: unknown) => boolean) | undefined;
+    readonly discard?: ((value: T) => unknown) | undefined;
+    readonly retryAfterMs?: ((result: unknown) => number | undefined) | undefined;
+}
+
+export type Keep = <P extends Policy>(name: string, make: () => P) => P;
+
+export type LeaveStep = "pass" | "park" | "again";
+
+export interface LinearBackoffOptions {
+    readonly initialMs?: number;
+    readonly stepMs?: number;
+    readonly maxMs?: number;
+    readonly jitter?: Jitter;
+}
+
+export interface MemoryCacheStore extends CacheStore {
+    readonly size: number;
+    get(key: string): CacheEntry | undefined;
+}
+
+export interface MemoryCacheStoreOptions {
+    readonly maxEntries?: number;
+    readonly clock?: Clock;
+}
+
+export interface Meter {
+    meterOf(pipeline: string): PipelineMeter;
+}
+
+export type Observer = (event: HeadgateEvent) => void;
+
+export type Operation<T> = (context: OperationContext) => T | PromiseLike<T>;
+
+export interface OperationContext {
+    readonly signal: AbortSignal;
+    readonly attempt: number;
+    readonly remainingMs: number;
+    readonly deadline: number;
+    readonly hold: () => () => void;
+}
+
+export type OperationResult<T> = {
+    readonly ok: true;
+    readonly value: T;
+    readonly outcome: Outcome;
+} | {
+    readonly ok: false;
+    readonly error: unknown;
+    readonly outcome: Outcome;
+};
+
+export type Outcome = "success" | "failure" | "dropped" | "ignored";
+
+export declare class Permit {
+    readonly weight: number;
+    constructor(weight: number, giveBack: () => void);
+    release(): void;
+    [Symbol.dispose](): void;
+}
+
+export declare class Pipeline {
+    readonly name: string;
+    readonly policies: readonly Policy[];
+    readonly clock: Clock;
+    readonly enters: readonly Policy["enter"][];
+    readonly leaves: readonly Policy["leave"][];
+    readonly entered: readonly number[];
+    readonly left: readonly number[];
+    readonly leftOnSuccess: readonly number[];
+    readonly cuts: boolean;
+    readonly firstRerun: number;
+    readonly firstRepeat: number;
+    readonly nothingKept: readonly unknown[];
+    readonly judgement: Judgement<unknown>;
+    readonly emit: ((event: HeadgateEvent) => void) | undefined;
+    readonly timed: boolean;
+    inFlight: number;
+    constructor(options: PipelineOptions, policies: readonly Policy[], within?: {
+        readonly outer: Pipeline;
+        readonly at: number;
+    });
+    execute<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<T>;
+    attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>>;
+    inside(at: number): Pipeline;
+    describe(): string;
+    report(call: Call): void;
+}
+
+export interface PipelineMeter {
+    settled(call: Call): void;
+    readonly observer?: Observer;
+}
+
+export interface PipelineOptions extends Judgement<unknown> {
+    readonly name: string;
+    readonly observer?: Observer | undefined;
+    readonly meter?: Meter | undefined;
+    readonly clock?: Clock;
+    readonly checkOrder?: boolean;
+}
+
+export interface Policy {
+    readonly kind: string;
+    readonly repeats?: boolean;
+    readonly reruns?: boolean;
+    readonly describe?: () => string;
+    readonly cuts?: boolean;
+    readonly failuresOnly?: boolean;
+    readonly busy?: boolean;
+    readonly enter?: (call: Call, at: number) => EnterStep;
+    readonly leave?: (call: Call, at: number) => LeaveStep;
+    readonly interrupt?: (call: Call, at: number) => void;
+}
+
+export declare class PolicyOrderError extends HeadgateError {
+    readonly problems: readonly string[];
+    constructor(pipeline: string, problems: readonly string[]);
+    get name(): string;
+    get message(): string;
+}
+
+export type QueueOrder = "fifo" | "lifo" | "priority";
+
+export interface Random {
+    next(): number;
+}
+
+export interface RateAlgorithm<State> {
+    waitMs(state: State | undefined, nowMs: number, cost: number, quota: RateQuota): number;
+    take(state: State | undefined, nowMs: number, cost: number, quota: RateQuota): RateDecision<State>;
+}
+
+export interface RateDecision<State> {
+    readonly state: State;
+    readonly allowed: boolean;
+    readonly remaining: number;
+    readonly retryAfterMs: number;
+    readonly resetMs: number;
+}
+
+export type RateLimit = Policy & RateQuota & {
+    readonly kind: "rate-limit";
+    readonly name: string;
+    readonly admitted: number;
+    readonly rejected: number;
+    readonly queued: number;
+    readonly keys: number;
+    readonly forgotten: number;
+    readonly backendFailures: number;
+    readonly degraded: number;
+    tryAcquire(key?: string, cost?: number): RateLimitResult | Promise<RateLimitResult>;
+};
+
+export interface RateLimitAnswer {
+    readonly allowed: boolean;
+    readonly remaining?: number | undefined;
+    readonly retryAfterMs?: number | undefined;
+    readonly resetMs?: number | undefined;
+}
+
+export interface RateLimitBackend {
+    take(key: string, cost: number, quota: RateQuota): RateLimitAnswer | PromiseLike<RateLimitAnswer>;
+}
+
+export declare class RateLimitError extends HeadgateError {
+    readonly rateLimit: string;
+    readonly reason: RateLimitReason;
+    readonly retryAfterMs: number | undefined;
+    readonly weight: number;
+    readonly cause: unknown;
+    constructor(rateLimit: string, reason: RateLimitReason, retryAfterMs: number | undefined, weight: number, cause?: unknown);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface RateLimitOptions {
+    readonly name?: string;
+    readonly limit: number;
+    readonly windowMs?: number;
+    readonly burst?: number;
+    readonly algorithm?: "gcra" | "token-bucket";
+    readonly maxWaitMs?: number;
+    readonly maxQueue?: number;
+    readonly key?: ((call: Call) => string) | undefined;
+    readonly maxKeys?: number;
+    readonly backend?: RateLimitBackend | undefined;
+    readonly backendTimeoutMs?: number;
+    readonly onBackendFailure?: "open" | "closed";
+    readonly clock?: Clock;
+}
+
+export type RateLimitReason = "limit" | "queue" | "wait" | "weight" | "backend";
+
+export interface RateLimitResult {
+    readonly allowed: boolean;
+    readonly degraded: boolean;
+    readonly limit: number;
+    readonly remaining: number | undefined;
+    readonly retryAfterMs: number | undefined;
+    readonly resetMs: number | undefined;
+}
+
+export interface RateQuota {
+    readonly limit: number;
+    readonly windowMs: number;
+    readonly burst: number;
+}
+
+export interface RatioOptions {
+    readonly failureRatio?: number;
+    readonly slowMs?: number;
+    readonly slowRatio?: number;
+    readonly combinedRatio?: number;
+}
+
+export interface Registry {
+    readonly size: number;
+    get(key: string): Pipeline;
+    delete(key: string): boolean;
+    entries(): IterableIterator<[key: string, pipeline: Pipeline]>;
+    reconfigure(key?: string): void;
+}
+
+export declare class RegistryFullError extends HeadgateError {
+    readonly maxEntries: number;
+    constructor(maxEntries: number);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface RegistryOptions {
+    readonly create: (key: string, keep: Keep) => Pipeline;
+    readonly maxEntries?: number;
+    readonly idleMs?: number;
+    readonly maxUseMs?: number;
+    readonly clock?: Clock;
+}
+
+export type Retry = Policy & {
+    readonly kind: "retry";
+    readonly maxAttempts: number;
+    readonly retries: number;
+    readonly exhausted: number;
+    readonly outOfTime: number;
+    readonly budgetDenied: number;
+};
+
+export interface RetryBudget {
+    tryAcquire(call: Call): boolean;
+}
+
+export interface RetryOptions {
+    readonly maxAttempts?: number;
+    readonly backoff?: Backoff;
+    readonly shouldRetry?: (attempt: FailedAttempt) => boolean;
+    readonly maxRetryAfterMs?: number;
+    readonly minAttemptMs?: number;
+    readonly budget?: RetryBudget | undefined;
+    readonly clock?: Clock;
+    readonly random?: Random;
+}
+
+export type SingleFlight = Policy & {
+    readonly kind: "single-flight";
+    readonly inFlight: number;
+    readonly joined: number;
+    readonly expired: number;
+};
+
+export interface SingleFlightOptions {
+    readonly key?: (call: Call) => string | undefined;
+    readonly maxWaitMs?: number;
+    readonly maxKeys?: number;
+    readonly maxFollowers?: number;
+    readonly share?: (value: unknown) => boolean;
+    readonly clock?: Clock;
+}
+
+export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrder"> {
+    readonly totalTimeoutMs?: number;
+    readonly attemptTimeoutMs?: number;
+    readonly fallback?: FallbackOptions | undefined;
+    readonly rateLimit?: Part<RateLimitOptions> | undefined;
+    readonly retry?: Part<RetryOptions> | false;
+    readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
+    readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
+    readonly chaos?: Part<ChaosOptions> | undefined;
+    readonly random?: Random;
+}
+
+export interface TimeWindowOptions extends RatioOptions {
+    readonly windowMs?: number;
+    readonly buckets?: number;
+    readonly minCalls?: number;
+}
+
+export type Timeout = Policy & {
+    readonly kind: "timeout";
+    readonly timeoutMs: number;
+};
+
+export declare class TimeoutError extends HeadgateError {
+    readonly timeoutMs: number;
+    readonly scope: TimeoutScope;
+    constructor(timeoutMs: number, scope: TimeoutScope);
+    get name(): string;
+    get message(): string;
+}
+
+export interface TimeoutOptions {
+    readonly timeoutMs?: number;
+    readonly clock?: Clock;
+}
+
+export type TimeoutScope = "total" | "attempt" | "deadline" | "idle";
+
+export interface TokenBucketState {
+    readonly tokens: number;
+    readonly updatedMs: number;
+}
+
+export interface Trip {
+    readonly slowMs?: number | undefined;
+    readonly timed?: boolean;
+    readonly lastSample?: number;
+    record(result: TripResult, nowMs: number): boolean;
+    failSlow?(sample: number, nowMs: number): boolean;
+    counts?(nowMs: number): TripCounts;
+    reset(): void;
+    describe?(): string;
+}
+
+export interface TripCounts {
+    readonly calls: number;
+    readonly failures: number;
+    readonly slow: number;
+}
+
+export type TripResult = "success" | "failure" | "overload" | "slow";
+
+export declare function cache(options: CacheOptions): Cache;
+
+export declare function chaos(options: ChaosOptions): Chaos;
+
+export declare function circuitBreaker(options?: CircuitBreakerOptions): CircuitBreaker;
+
+export declare function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit;
+
+export declare function consecutiveFailures(options?: ConsecutiveFailuresOptions): Trip;
+
+export declare function constantBackoff(options: ConstantBackoffOptions): Backoff;
+
+export declare function countWindow(options?: CountWindowOptions): Trip;
+
+export declare function explain(error: unknown): Explanation | undefined;
+
+export declare function exponentialBackoff(options?: ExponentialBackoffOptions): Backoff;
+
+export declare function fallback(options: FallbackOptions): Fallback;
+
+export declare const gcra: RateAlgorithm<GcraState>;
+
+export declare function gcraWaitMs(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
+
+export declare function isHeadgateError(error: unknown): error is HeadgateError;
+
+export declare function isRefusal(error: unknown): boolean;
+
+export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
+
+export declare function memoryCacheStore(options?: MemoryCacheStoreOptions): MemoryCacheStore;
+
+export declare function pipeline(nameOrOptions: string | PipelineOptions, ...policies: readonly (Policy | Pipeline)[]): Pipeline;
+
+export declare function rateLimit(options: RateLimitOptions): RateLimit;
+
+export declare function registry(options: RegistryOptions): Registry;
+
+export declare function retry(options?: RetryOptions): Retry;
+
+export declare function singleFlight(options?: SingleFlightOptions): SingleFlight;
+
+export declare function standardPipeline(options: StandardPipelineOptions): Pipeline;
+
+export declare const systemClock: Clock;
+
+export declare const systemRandom: Random;
+
+export declare function takeGcra(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): RateDecision<GcraState>;
+
+export declare function takeToken(state: TokenBucketState | undefined, nowMs: number, cost: number, quota: RateQuota): RateDecision<TokenBucketState>;
+
+export declare function timeWindow(options?: TimeWindowOptions): Trip;
+
+export declare function timeout(options?: TimeoutOptions): Timeout;
+
+export declare const tokenBucket: RateAlgorithm<TokenBucketState>;
+
+export declare function tokenWaitMs(state: TokenBucketState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
+
+// ── @headgate/core/streams
+
+export interface BatchOptions extends StreamOptions {
+    readonly maxItems: number;
+    readonly maxWaitMs?: number | undefined;
+}
+
+export interface ByteChunk {
+    readonly byteLength: number;
+}
+
+export declare class ByteLimitError extends HeadgateError {
+    readonly maxBytes: number;
+    readonly bytes: number;
+    constructor(maxBytes: number, bytes: number);
+    get name(): string;
+    get message(): string;
+}
+
+export interface LimitBytesOptions extends StreamOptions {
+    readonly maxBytes: number;
+}
+
+export interface MapConcurrentOptions extends StreamOptions {
+    readonly maxConcurrent: number;
+    readonly ordered?: boolean | undefined;
+}
+
+export interface MapContext {
+    readonly signal: AbortSignal;
+    readonly index: number;
+}
+
+export interface MergeOptions extends StreamOptions {
+    readonly maxConcurrent?: number | undefined;
+}
+
+export declare class MinRateError extends HeadgateError {
+    readonly bytesPerSecond: number;
+    readonly graceMs: number;
+    readonly bytes: number;
+    readonly waitedMs: number;
+    constructor(bytesPerSecond: number, graceMs: number, bytes: number, waitedMs: number);
+    get name(): string;
+    get message(): string;
+}
+
+export interface MinRateOptions extends StreamOptions {
+    readonly bytesPerSecond?: number | undefined;
+    readonly graceMs?: number | undefined;
+}
+
+export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;
+
+export interface StreamOptions {
+    readonly signal?: AbortSignal | undefined;
+    readonly clock?: Clock | undefined;
+}
+
+export declare class StreamTimeoutError extends HeadgateError {
+    readonly timeoutMs: number;
+    readonly scope: "first-item" | "idle";
+    constructor(timeoutMs: number, scope: "first-item" | "idle");
+    get name(): string;
+    get message(): string;
+}
+
+export interface ToReadableStreamOptions {
+    readonly clock?: Clock | undefined;
+}
+
+export interface WithTimeoutsOptions extends StreamOptions {
+    readonly firstItemTimeoutMs?: number | undefined;
+    readonly idleTimeoutMs?: number | undefined;
+}
+
+export declare function batch<T>(source: Source<T>, options: BatchOptions): AsyncIterableIterator<T[], undefined, undefined>;
+
+export declare function limitBytes<T extends ByteChunk>(source: Source<T>, options: LimitBytesOptions): AsyncIterableIterator<T, undefined, undefined>;
+
+export declare function mapConcurrent<T, R>(source: Source<T>, mapper: (item: T, context: MapContext) => R | PromiseLike<R>, options: MapConcurrentOptions): AsyncIterableIterator<R, undefined, undefined>;
+
+export declare function merge<T>(sources: Iterable<Source<T>>, options?: MergeOptions): AsyncIterableIterator<T, undefined, undefined>;
+
+export declare function minRate<T extends ByteChunk>(source: Source<T>, options?: MinRateOptions): AsyncIterableIterator<T, undefined, undefined>;
+
+export declare function toReadableStream<T>(source: Source<T>, options?: ToReadableStreamOptions): ReadableStream<T>;
+
+export declare function withTimeouts<T>(source: Source<T>, options: WithTimeoutsOptions): AsyncIterableIterator<T, undefined, undefined>;
+
+// ── @headgate/core/fetch
+
+export interface CallInit extends Pick<ExecuteOptions<Response>, "deadline" | "priority" | "key" | "weight"> {
+    readonly idempotent?: boolean | undefined;
+}
+
+export type FetchFunction = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+export interface FetchSettings {
+    readonly fetch?: FetchFunction | undefined;
+    readonly idleTimeoutMs?: number;
+    readonly maxReplayBytes?: number;
+    readonly idempotentMethods?: readonly string[];
+    readonly isFailure?: ((response: Response) => boolean) | undefined;
+    readonly isOverload?: ((result: unknown) => boolean) | undefined;
+    readonly wallClock?: () => number;
+}
+
+export interface ResilientFetch {
+    (input: string | URL | Request, init?: ResilientFetchInit): Promise<Response>;
+    readonly pipeline: Pipeline;
+}
+
+export interface ResilientFetchInit extends RequestInit {
+    readonly call?: CallInit | undefined;
+}
+
+export type ResilientFetchOptions = FetchSettings & (({
+    readonly pipeline?: undefined;
+} & StandardFetchOptions) | ({
+    readonly pipeline: Pipeline;
+} & {
+    readonly [Name in keyof StandardFetchOptions]?: undefined;
+}));
+
+export interface StandardFetchOptions {
+    readonly name?: string;
+    readonly totalTimeoutMs?: number;
+    readonly headersTimeoutMs?: number;
+    readonly maxAttempts?: number;
+    readonly maxConcurrent?: number;
+    readonly maxQueue?: number;
+    readonly openMs?: number;
+    readonly observer?: Observer | undefined;
+    readonly clock?: Clock;
+    readonly random?: Random;
+}
+
+export declare function parseRetryAfter(value: string | null | undefined, date?: string | null, wallClock?: () => number): number | undefined;
+
+export declare function resilientFetch(options?: ResilientFetchOptions): ResilientFetch;
+
+// ── @headgate/core/options
+
+export declare function checkFunction(place: string, value: unknown): void;
+
+export declare function checkInteger(place: string, value: unknown, min: number, max?: number): void;
+
+export declare function checkName(place: string, value: unknown): void;
+
+export declare function checkNumber(place: string, value: unknown, min: number, max: number, above?: boolean): void;
+
+export declare const maxDelayMs = 2147483647;
+
+export declare function rejectOption(place: string, allowed: string, got: unknown): never;
+
+// ── @headgate/core/testing
+
+export declare class EventRecorder {
+    readonly events: HeadgateEvent[];
+    readonly observer: Observer;
+    get types(): HeadgateEvent["type"][];
+    of<Type extends HeadgateEvent["type"]>(type: Type): Extract<HeadgateEvent, {
+        type: Type;
+    }>[];
+}
+
+export declare class SeededRandom implements Random {
+    constructor(seed: number);
+    next(): number;
+}
+
+export declare class TestClock implements Clock {
+    constructor(startMs?: number);
+    now(): number;
+    after(delayMs: number, callback: () => void): ClockTimer;
+    sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+    get pending(): number;
+    settle(): Promise<void>;
+    advance(ms: number): Promise<void>;
+    jump(ms: number): void;
+    dropTimers(): void;
+}
