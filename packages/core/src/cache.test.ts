@@ -482,8 +482,9 @@ describe("cache", () => {
 
     it("are kept with `clone`, which makes a copy for the store and for each call", async () => {
       const { guarded } = setUp({ clone: (value) => (value as Response).clone() });
-      const get = () => guarded.execute(async () => new Response("text"), { key: "a" });
-      for (let i = 0; i < 3; i++) expect(await (await get()).text()).toBe("text");
+      let runs = 0;
+      const get = () => guarded.execute(async () => new Response(`text ${++runs}`), { key: "a" });
+      for (let i = 0; i < 3; i++) expect(await (await get()).text()).toBe("text 1");
     });
   });
 
@@ -587,7 +588,9 @@ describe("cache", () => {
       expect(call.value).toBe("value 1");
       gets[0]?.resolve({ value: "late", ageMs: 0 });
       await clock.settle();
-      expect(events.of("cache.store-failed")).toMatchObject([{ operation: "get", error: { code: "ERR_TIMEOUT" } }]);
+      expect(events.of("cache.store-failed")).toMatchObject([
+        { operation: "get", error: { code: "ERR_TIMEOUT", scope: "attempt" } },
+      ]);
       expect(events.of("cache.hit")).toHaveLength(0);
       expect(await heldTimers(clock)).toBe(0);
     });
@@ -644,6 +647,15 @@ describe("cache", () => {
       stored?.();
       await new TestClock().settle();
       expect(deferred.state).toBe("fulfilled");
+    });
+
+    it("is given nothing that may not be kept, and `defer` no work then", async () => {
+      const { store, sets } = manualStore();
+      const deferred: unknown[] = [];
+      const defer = (work: unknown) => void deferred.push(work);
+      const { get } = setUp({ store: { ...store, get: () => undefined }, shouldCache: () => false, defer });
+      expect(await get()).toBe("value 1");
+      expect([sets, deferred]).toEqual([[], []]);
     });
 
     it("is taken for empty when it tells no age", async () => {

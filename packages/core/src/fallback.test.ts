@@ -391,6 +391,17 @@ describe("fallback", () => {
     expect(seen.seen).toEqual(["failure"]);
   });
 
+  it("gives every handler of a call the same signal", async () => {
+    const signals: AbortSignal[] = [];
+    const reading: FallbackHandler = (failed) => {
+      signals.push(failed.signal, failed.signal);
+      throw failure;
+    };
+    await rejectionOf(pipeline("signals", fallback({ handlers: [reading, reading] })).execute(fails));
+    expect(new Set(signals).size).toBe(1);
+    expect(signals[0]?.aborted).toBe(false);
+  });
+
   it("runs the handlers of each call apart, and again for the next call", async () => {
     const clock = new TestClock();
     const { handler, handled } = manualHandler();

@@ -38,6 +38,16 @@ describe("registry", () => {
     expect(pipelines.size).toBe(2);
   });
 
+  it("makes a new pipeline for a key that was idle for too long when that is asked for again", async () => {
+    const { clock, made, pipelines } = setUp({ idleMs: 100 });
+    const first = pipelines.get("a");
+    await clock.advance(99);
+    expect(pipelines.get("a")).toBe(first);
+    await clock.advance(100);
+    expect(pipelines.get("a")).not.toBe(first);
+    expect(made).toEqual(["a", "a"]);
+  });
+
   it("forgets the least recently asked for when there are too many", () => {
     const { keys, made, pipelines } = setUp({ maxEntries: 2 });
     for (const key of ["a", "b", "a", "c"]) pipelines.get(key);

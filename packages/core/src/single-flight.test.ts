@@ -333,6 +333,42 @@ describe("singleFlight", () => {
     expect(outcomes).toEqual(["ignored"]);
   });
 
+  it("discards no value that the first has been given when the second leaves in that moment", async () => {
+    const controller = new AbortController();
+    const clock = new TestClock();
+    const discarded: unknown[] = [];
+    const discard = (value: unknown) => discarded.push(value);
+    const observer = ({ type }: { type: string }) => type === "pipeline.settled" && controller.abort("left");
+    const guarded = pipeline({ name: "shared", clock, observer }, singleFlight({ clock }));
+    const { operation, run } = manualOperation();
+    const first = watch(guarded.execute(operation, { key: "a", discard }));
+    const second = watch(guarded.execute(operation, { key: "a", discard, signal: controller.signal }));
+    run(0).resolve("value");
+    await clock.settle();
+    expect([first.value, second.error]).toEqual(["value", "left"]);
+    expect(discarded).toEqual([]);
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("counts what `share` throws as a failure, and tells only the starter how often the operation was sent for", async () => {
+    const clock = new TestClock();
+    const events = new EventRecorder();
+    const throwing = (): never => {
+      throw failure;
+    };
+    const again = retry({ maxAttempts: 2, backoff: constantBackoff({ delayMs: 0 }) });
+    const told = { name: "told", clock, observer: events.observer };
+    const guarded = pipeline(told, singleFlight({ clock, share: throwing }), again);
+    const { operation, run } = manualOperation();
+    const results = ["a", "a"].map((key) => guarded.attempt(operation, { key }));
+    run(0).reject(new Error("once"));
+    await clock.settle();
+    run(1).resolve("value");
+    const failed = { ok: false, error: failure, outcome: "failure" };
+    expect(await Promise.all(results)).toEqual([failed, failed]);
+    expect(events.of("pipeline.settled").map(({ attempts }) => attempts)).toEqual([2, 1]);
+  });
+
   it("describes itself by its wait", () => {
     expect(singleFlight({ maxWaitMs: 70 })).toMatchObject({ kind: "single-flight" });
     expect(singleFlight({ maxWaitMs: 70 }).describe?.()).toBe("waits 70 ms");
