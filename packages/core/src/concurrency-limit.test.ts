@@ -3,6 +3,7 @@ import {
   type ConcurrencyLimitOptions,
   concurrencyLimit,
   pipeline,
+  type Policy,
   timeout,
 } from "@headgate/core";
 import { EventRecorder, TestClock } from "@headgate/core/testing";
@@ -31,6 +32,8 @@ function setUp(options: Partial<ConcurrencyLimitOptions> = {}) {
   };
   return { clock, events, limit, guarded, started, start };
 }
+
+const limitedBy = (limit: Policy) => pipeline("newcomer", limit).execute(() => 1);
 
 describe("concurrencyLimit", () => {
   it("runs as many at once as it has permits, and gives each back when its operation settles", async () => {
@@ -259,6 +262,18 @@ describe("concurrencyLimit", () => {
     await killed.end();
     expect(limit.inUse).toBe(1);
     await next.end();
+    expect(limit.inUse).toBe(0);
+  });
+
+  it("takes nothing back of a call that has ended within its lease", async () => {
+    const { clock, limit, start } = setUp({ leaseMs: 100, maxQueue: 0 });
+    await start().end();
+    await clock.advance(60);
+    const second = start();
+    await clock.advance(60);
+    expect(await rejectionOf(limitedBy(limit))).toMatchObject({ reason: "full" });
+    expect(limit).toMatchObject({ reclaimed: 0, inUse: 1 });
+    await second.end();
     expect(limit.inUse).toBe(0);
   });
 
