@@ -72,6 +72,40 @@ describe("circuitBreaker.setMode", () => {
     expect(breaker.state).toBe("open");
   });
 
+  it("is closed for all to see while it is disabled, though it was open", async () => {
+    const { breaker, guarded, failTimes } = setUp();
+    await failTimes(2);
+    breaker.setMode("disabled");
+    expect(breaker.state).toBe("closed");
+    expect(await guarded.execute(succeed)).toBe("up");
+  });
+
+  it("counts no state as set by hand where the mode changes none, and is no breaker like a new one", () => {
+    const { breaker } = setUp();
+    expect(breaker).toMatchObject({ busy: false });
+    breaker.setMode("metrics-only");
+    expect(breaker.setByHand).toEqual({ closed: 0, open: 0, "half-open": 0 });
+    expect(breaker).toMatchObject({ state: "closed", busy: true });
+  });
+
+  it("lets everybody through while forced closed where durations count too", async () => {
+    const trip = countWindow({ calls: 4, minCalls: 2, slowMs: 10, slowRatio: 0.5 });
+    const { breaker, clock, failTimes, start } = setUp({ trip });
+    await failTimes(2);
+    expect(breaker.state).toBe("open");
+    breaker.setMode("forced-closed");
+    const all = [start(), start()];
+    breaker.setMode("normal");
+    await clock.advance(100);
+    const probes = [start(), start()];
+    breaker.setMode("forced-closed");
+    all.push(start(), start());
+    expect(probes.map(({ admitted }) => admitted())).toEqual([true, false]);
+    expect(all.map(({ admitted }) => admitted())).toEqual([true, true, true, true]);
+    for (const { run } of [...all, ...probes.slice(0, 1)]) run(0).resolve("up");
+    await clock.settle();
+  });
+
   it("lets everybody through an open or half-open circuit that is forced closed", async () => {
     const { clock, breaker, start, failTimes } = setUp();
     await failTimes(2);
