@@ -110,6 +110,8 @@ export const reasons = [
     "equivalent unless `isFailure` changes its mind about one value",
   ],
   ["registry.ts", "key === undefined ?", undefined, "twice: without a key all entries are taken"],
+  ["retry.ts", "if (call.cutting) return", undefined, "equivalent: a policy that is told of the end is not asked"],
+  ["retry.ts", "call.refusedForMs !== null", undefined, "equivalent: the error of an open circuit says the same time"],
   ["retry.ts", "failuresOnly", undefined, skipped],
   [
     "retry.ts",
@@ -159,6 +161,7 @@ export const reasons = [
     undefined,
     "equivalent: what has no predecessor and is not the head is not in the list",
   ],
+  ["timers.ts", "this.host === null", undefined, "equivalent but for a host timer more, which finds nothing due"],
   ["timers.ts", "leftMs > earlyMs", undefined, exact],
   ["gcra.ts", "slackMs(nowMs)", undefined, exact],
   ["gcra.ts", "state <= nowMs", undefined, "equivalent: both give the same moment"],

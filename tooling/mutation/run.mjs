@@ -1,5 +1,5 @@
-// Mutation tests of the policies: `npm run test:mutation`, or `npm run test:mutation -- retry` for the group of that name
-// and the files whose name holds it. Prints a score for each file and fails below the least one. `--summary` runs nothing
+// Mutation tests of the policies: `npm run test:mutation`, or `npm run test:mutation -- retry` for the group of that name,
+// or else the files whose name holds it. Prints a score for each file and fails below the least one. `--summary` runs nothing
 // and looks at the reports of the last run of each group; `--write` renews survivors.md afterwards.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,8 +16,8 @@ process.chdir(join(here, "../.."));
 const given = process.argv.slice(2).filter((argument) => argument !== "--");
 const filters = given.filter((argument) => !argument.startsWith("--"));
 const summaryOnly = given.includes("--summary");
-const wanted = (group) => (file) =>
-  filters.length === 0 || filters.some((filter) => filter === group || file.includes(filter));
+const fits = (filter, group, file) => (filter in groups ? filter === group : file.includes(filter));
+const wanted = (group) => (file) => filters.length === 0 || filters.some((filter) => fits(filter, group, file));
 
 async function mutate(name, files) {
   console.log(`\n${name}: ${files.join(", ")}`);

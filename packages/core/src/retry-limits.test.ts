@@ -7,6 +7,7 @@ import {
   type Operation,
   pipeline,
   type Policy,
+  rateLimit,
   retry,
   type RetryOptions,
   timeout,
@@ -110,10 +111,10 @@ describe("retry of refusals", () => {
 
   it("waits for an open circuit even longer than the cap for wishes", async () => {
     const clock = new TestClock();
-    const breaker = await openFor(60_000, clock);
+    const breaker = await openFor(120_000, clock);
     const guarded = pipeline({ name: "patient", clock }, retry({ backoff: atOnce, clock }), breaker);
-    const call = watch(guarded.execute(() => "done", { deadline: 100_000 }));
-    await clock.advance(59_999);
+    const call = watch(guarded.execute(() => "done", { deadline: 200_000 }));
+    await clock.advance(119_999);
     expect(call.state).toBe("pending");
     await clock.advance(1);
     expect(call.value).toBe("done");
@@ -136,6 +137,18 @@ describe("retry of refusals", () => {
     expect(refused.error).toMatchObject({ code: "ERR_CONCURRENCY_LIMIT" });
     expect(aside.error).toMatchObject({ message: "other" });
     expect(startedMs).toHaveLength(6);
+  });
+
+  it("does not wait for a rate limit, neither one inside it nor one that the operation uses", async () => {
+    const { clock, start, startedMs } = setUp({});
+    const limit = rateLimit({ limit: 1, windowMs: 50, clock });
+    const inner = pipeline({ name: "inner", clock }, limit);
+    expect(await inner.execute(() => "first")).toBe("first");
+    const guarded = pipeline({ name: "inside", clock }, retry({ backoff: atOnce, clock }), limit);
+    const calls = [start(() => inner.execute(() => "second"), 100), watch(guarded.execute(() => 2, { deadline: 100 }))];
+    await clock.settle();
+    for (const { error } of calls) expect(error).toMatchObject({ code: "ERR_RATE_LIMIT", retryAfterMs: 50 });
+    expect(startedMs).toEqual([0]);
   });
 
   it("does not retry what says nothing about the dependency", async () => {
