@@ -12,10 +12,15 @@ const filters = process.argv.slice(2).filter((argument) => argument !== "--");
 const turbo = (task) => ["turbo", "run", task, "--continue", "--output-logs=errors-only"];
 const checks = globSync("tooling/checks/*.mjs", { cwd: root }).sort();
 const steps = [
+  // First: the linter's types of other packages, and the checks of what is packed, are those of dist.
+  {
+    name: "build",
+    command: turbo("build"),
+    hint: "lint, exports, sizes and api read dist: they may fail for this reason alone",
+  },
   { name: "lint", command: ["oxlint"] },
   { name: "format", command: ["biome", "format", "--reporter=summary", "."], hint: "npm run format writes it" },
   { name: "types", command: turbo("typecheck") },
-  { name: "build", command: turbo("build"), hint: "exports and sizes read dist: they may fail for this reason alone" },
   ...checks.map((path) => ({ name: basename(path, ".mjs"), command: ["node", path] })),
 ];
 
