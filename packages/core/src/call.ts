@@ -59,6 +59,14 @@ export interface Cut {
   readonly error: unknown;
 }
 
+/** One of our policies has refused a call. */
+interface Refusal {
+  /** Null once somebody has asked for the error. */
+  makeError: (() => HeadgateError) | null;
+  /** `Infinity` when the policy knows not. */
+  readonly forMs: number;
+}
+
 /** Where a call is: on its way over the policies, waiting for something, or settled. */
 export type Phase = "moving" | "resting" | "done";
 
@@ -78,11 +86,8 @@ export class Call {
   outcome: Outcome = "success";
   /** Whether `result` is an error to throw or a value to return. */
   threw = false;
-  /** A policy of this pipeline has refused the call, and will not let one through for so long; `Infinity` if it knows not. */
-  refusedForMs: number | null = null;
   private concluded: unknown = undefined;
-  /** Makes the error of a refusal when somebody asks for it. */
-  private refusal: (() => HeadgateError) | null = null;
+  private refusal: Refusal | null = null;
 
   /** The call is being ended by a policy further out, or by its caller: a policy is told, not asked. */
   cutting = false;
@@ -134,19 +139,29 @@ export class Call {
 
   /** What the call carries up: an error or a value. */
   get result(): unknown {
-    if (this.refusal !== null) this.makeError(this.refusal);
+    if (this.refusal !== null && this.refusal.makeError !== null) this.makeError(this.refusal.makeError);
     return this.concluded;
   }
 
   /** Whether `result` is a refusal whose error nobody has asked for yet. */
   get errorIsDue(): boolean {
-    return this.refusal !== null;
+    return this.refusal !== null && this.refusal.makeError !== null;
+  }
+
+  /** How long the policy of this pipeline that has refused the call will go on refusing; null when none has. */
+  get refusedForMs(): number | null {
+    return this.refusal && this.refusal.forMs;
+  }
+
+  /** Takes over a refusal whose error is there already: after `conclude`. */
+  set refusedForMs(forMs: number | null) {
+    this.refusal = forMs === null ? null : { makeError: null, forMs };
   }
 
   // Apart, so that the getter stays small.
-  private makeError(refusal: () => HeadgateError): void {
-    this.refusal = null;
-    const error = withoutStack(refusal);
+  private makeError(makeError: () => HeadgateError): void {
+    (this.refusal as Refusal).makeError = null;
+    const error = withoutStack(makeError);
     error.pipeline = this.pipeline.name;
     this.concluded = error;
     if (this.phase === "done") account(this);
@@ -158,7 +173,6 @@ export class Call {
     this.threw = threw;
     this.concluded = result;
     this.refusal = null;
-    this.refusedForMs = null;
   }
 
   /** Like `conclude`, for what caller's code has returned or thrown: decides the outcome as for the operation itself. */
@@ -172,8 +186,7 @@ export class Call {
    */
   refuse(makeError: () => HeadgateError, retryAfterMs: number = Number.POSITIVE_INFINITY): "end" {
     this.conclude("ignored", true, undefined);
-    this.refusal = makeError;
-    this.refusedForMs = retryAfterMs;
+    this.refusal = { makeError, forMs: retryAfterMs };
     return "end";
   }
 
