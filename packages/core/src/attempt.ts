@@ -51,10 +51,10 @@ export class OwnSignal {
 export class Attempt implements OperationContext {
   readonly call: Call;
   readonly attempt: number;
-  running = true;
   private abandonedFor: { readonly reason: unknown } | null = null;
   private ownSignal: OwnSignal | null = null;
-  private holds = 0;
+  /** What keeps the permit: the run itself, and whoever holds it. */
+  private holds = 1;
   private endHooks: (() => void)[] | null = null;
 
   constructor(call: Call, attempt: number) {
@@ -100,9 +100,14 @@ export class Attempt implements OperationContext {
     };
   }
 
+  /** The operation has settled. */
+  runEnded(): void {
+    this.holds--;
+  }
+
   /** True once the operation has settled and nothing holds its permit any more. */
   get over(): boolean {
-    return !this.running && this.holds === 0;
+    return this.holds === 0;
   }
 
   /** Calls back when the work is really over. Only for an attempt that is not over yet. */

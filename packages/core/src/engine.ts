@@ -116,13 +116,13 @@ function start(call: Call): boolean {
   try {
     const returned = call.operation(work);
     if (!isThenable(returned)) {
-      work.running = false;
+      work.runEnded();
       judge(call, false, returned);
       return true;
     }
     promise = returned instanceof Promise ? returned : Promise.resolve(returned);
   } catch (error) {
-    work.running = false;
+    work.runEnded();
     judge(call, true, error);
     return true;
   }
@@ -140,7 +140,7 @@ function settleWith(work: Attempt, promise: Promise<unknown>): void {
 
 function workSettled(work: Attempt, threw: boolean, value: unknown): void {
   const { call } = work;
-  work.running = false;
+  work.runEnded();
   if (work.abandoned) {
     if (!threw) call.discard(value);
     work.endIfOver();
