@@ -57,7 +57,6 @@ export declare class Call {
     justTimed: boolean;
     outcome: Outcome;
     threw: boolean;
-    refusedForMs: number | null;
     cutting: boolean;
     phase: Phase;
     at: number;
@@ -75,6 +74,8 @@ export declare class Call {
     recall(at: number): unknown;
     get result(): unknown;
     get errorIsDue(): boolean;
+    get refusedForMs(): number | null;
+    set refusedForMs(forMs: number | null);
     conclude(outcome: Outcome, threw: boolean, result: unknown): void;
     judge(threw: boolean, result: unknown): void;
     refuse(makeError: () => HeadgateError, retryAfterMs?: number): "end";
