@@ -116,8 +116,7 @@ describe("runCluster", { timeout: 20_000 }, () => {
       get(`${cluster.url}/hang`).catch(() => {});
       await get(cluster.url);
       cluster.kill("SIGTERM");
-      // It has been told to stop when it accepts nothing more.
-      await until(async () => (await get(cluster.url).catch(() => undefined)) === undefined);
+      await until(() => cluster.events("stopping").length === 1);
       cluster.kill("SIGTERM");
       expect(await cluster.ended).toBe(1);
       await until(() => !cluster.pids.some(isAlive));

@@ -91,15 +91,27 @@ export class ScheduledSource<T> {
       this.arrivedMs.push(this.#world.now());
       return { done: false, value: item };
     }
-    this.ended = this.released === 0;
     if (this.#error !== undefined) throw this.#error;
     return { done: true, value: undefined };
+  }
+
+  /** Its end reaches the reader now. A release that crossed with it on the way was the end. */
+  #end(): void {
+    this.ended = this.released === 0;
   }
 
   #iterable(): AsyncIterable<T> {
     return {
       [Symbol.asyncIterator]: () => ({
-        next: () => this.#next(),
+        next: () => {
+          const result = this.#next();
+          // These run just before what the reader does with the result.
+          result.then(
+            ({ done }) => done && this.#end(),
+            () => this.#end(),
+          );
+          return result;
+        },
         return: async () => {
           this.released++;
           return { done: true, value: undefined };
@@ -112,10 +124,12 @@ export class ScheduledSource<T> {
     return new ReadableStream<T>(
       {
         pull: async (controller) => {
-          const result = await this.#next();
+          const result = await this.#next().catch((error: unknown) => ({ error }));
           if (this.released > 0) return;
-          if (result.done) controller.close();
-          else controller.enqueue(result.value);
+          if ("error" in result) controller.error(result.error);
+          else if (result.done) controller.close();
+          else return controller.enqueue(result.value);
+          this.#end();
         },
         cancel: () => {
           this.released++;
