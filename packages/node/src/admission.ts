@@ -2,6 +2,7 @@
 // new begins.
 import type { Call, Policy } from "@headgate/core";
 import { rejectOption } from "@headgate/core/options";
+import { Roster, type Seat } from "./roster.ts";
 import { ShutdownError } from "./shutdown-error.ts";
 
 export interface AdmissionOptions {
@@ -13,6 +14,12 @@ export interface Admission extends Policy {
   readonly kind: "admission";
   /** Calls inside, those that wait included. */
   readonly inFlight: number;
+}
+
+/** A call inside, and the policy's place in its pipeline. */
+interface Visit {
+  readonly call: Call;
+  readonly at: number;
 }
 
 /** Policies in which a call waits and does nothing else. In others a call may be parked while work for it is running. */
@@ -28,9 +35,9 @@ const waitingKinds: ReadonlySet<string> = new Set(["concurrency-limit", "rate-li
 export function admission(options: AdmissionOptions): Admission {
   const { stopping } = options;
   if (!(stopping instanceof AbortSignal)) rejectOption("admission.stopping", "an AbortSignal", stopping);
-  const inside = new Map<Call, number>();
+  const inside = new Roster<Visit>();
   const endWaiting = () => {
-    for (const [call, at] of inside) {
+    for (const { call, at } of inside.values()) {
       if (isWaiting(call)) call.cut(at, "ignored", refusalOf(stopping, call));
     }
   };
@@ -44,11 +51,11 @@ export function admission(options: AdmissionOptions): Admission {
     describe: () => (stopping.aborted ? "refuses everything" : ""),
     enter(call, at) {
       if (stopping.aborted) return call.refuse(() => refusalOf(stopping, call));
-      inside.set(call, at);
+      call.keep(at, inside.join({ call, at }));
       return "pass";
     },
-    leave(call) {
-      inside.delete(call);
+    leave(call, at) {
+      inside.leave(call.recall(at) as Seat<Visit>);
       return "pass";
     },
   };

@@ -4,6 +4,7 @@ import type { Server, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import type { RequestContext } from "./request-context.ts";
+import { Roster, type Seat } from "./roster.ts";
 
 export type HttpServer = Server | HttpsServer;
 
@@ -20,10 +21,23 @@ export interface ConnectionCounts {
   readonly refused: number;
 }
 
+/** A request under way. */
+interface Exchange {
+  readonly response: ServerResponse;
+  /** Once its handler runs. */
+  context: RequestContext | null;
+}
+
+const seatOf: unique symbol = Symbol("headgate.seat");
+
+interface Seated extends ServerResponse {
+  [seatOf]?: Seat<Exchange>;
+}
+
 export class Connections {
   readonly server: HttpServer;
   readonly #sockets = new Set<Socket>();
-  readonly #responses = new Map<ServerResponse, RequestContext | null>();
+  readonly #exchanges = new Roster<Exchange>();
   #accepted = 0;
   #refused = 0;
   #closing = false;
@@ -39,32 +53,38 @@ export class Connections {
     };
     server.on("connection", see);
     server.on("drop", () => this.#refused++);
+    const exchanges = this.#exchanges;
+    // One function for all responses, which is told whose end it is by `this`.
+    function over(this: Seated): void {
+      if (this[seatOf]) exchanges.leave(this[seatOf]);
+    }
     // Before the listener that answers.
-    server.prependListener("request", (request, response: ServerResponse) => {
+    server.prependListener("request", (request, response: Seated) => {
       // One that was open before this began. Under TLS the request's socket is not the one that was accepted.
       if (!secure) see(request.socket);
       if (this.#closing) response.shouldKeepAlive = false;
-      this.#responses.set(response, null);
-      response.once("close", () => this.#responses.delete(response));
+      response[seatOf] = exchanges.join({ response, context: null });
+      response.on("close", over);
     });
   }
 
   get counts(): ConnectionCounts {
     // A response has no socket while another one is before it on the same connection; its request does.
-    const active = new Set(Array.from(this.#responses.keys(), ({ req }) => req.socket)).size;
+    const active = new Set(this.#exchanges.values().map(({ response }) => response.req.socket)).size;
     const open = Math.max(this.#sockets.size, active);
     return { open, active, idle: open - active, accepted: this.#accepted, refused: this.#refused };
   }
 
   /** The context of the request that this response answers, for `abort`. */
   setContext(response: ServerResponse, context: RequestContext): void {
-    if (this.#responses.has(response)) this.#responses.set(response, context);
+    const seat = (response as Seated)[seatOf];
+    if (seat) seat.value.context = context;
   }
 
   /** From now on every response says `Connection: close`, those that are being prepared included. */
   announceClose(): void {
     this.#closing = true;
-    for (const response of this.#responses.keys()) {
+    for (const { response } of this.#exchanges.values()) {
       if (!response.headersSent) response.shouldKeepAlive = false;
     }
   }
@@ -90,8 +110,9 @@ export class Connections {
 
   /** Aborts the requests that are not answered yet. Returns how many there are. */
   abort(reason: unknown): number {
-    for (const context of this.#responses.values()) context?.abort(reason);
-    return this.#responses.size;
+    const unanswered = this.#exchanges.values();
+    for (const { context } of unanswered) context?.abort(reason);
+    return unanswered.length;
   }
 
   /** Ends every connection, upgraded ones included. */
