@@ -80,6 +80,15 @@ export interface ConnectionCounts {
     readonly refused: number;
 }
 
+export type DelayReading = Readonly<Record<(typeof delayStatistics)[number], number>>;
+
+export interface DelayWatch {
+    read(): DelayReading | undefined;
+    stop(): void;
+}
+
+export type GcType = "major" | "minor" | "incremental" | "weakcb";
+
 export interface GracefulShutdownOptions {
     readonly signals?: readonly NodeJS.Signals[];
     readonly readinessGraceMs?: number;
@@ -94,6 +103,14 @@ export interface GracefulShutdownOptions {
     readonly clock?: Clock;
 }
 
+export interface HeapSpace {
+    readonly name: string;
+    readonly usedBytes: number;
+    readonly sizeBytes: number;
+    readonly availableBytes: number;
+    readonly physicalBytes: number;
+}
+
 export type HttpServer = Server | HttpsServer;
 
 export declare class ListenError extends HeadgateError {
@@ -104,6 +121,11 @@ export declare class ListenError extends HeadgateError {
     constructor(hostname: string, port: number, cause: NodeJS.ErrnoException);
     get name(): string;
     get message(): string;
+}
+
+export interface LoopTime {
+    readonly activeMs: number;
+    readonly idleMs: number;
 }
 
 export interface MergeableMetric {
@@ -119,6 +141,53 @@ export interface MergeablePoint {
     readonly count?: number;
     readonly sum?: number;
     readonly bucketCounts?: readonly number[];
+}
+
+export interface RuntimeHistogramMetric extends RuntimeDefinition {
+    readonly kind: "histogram";
+    readonly boundaries: readonly number[];
+    readonly points: readonly RuntimeHistogramPoint[];
+}
+
+export interface RuntimeHistogramPoint {
+    readonly attributes: Readonly<Record<string, string>>;
+    readonly count: number;
+    readonly sum: number;
+    readonly bucketCounts: readonly number[];
+}
+
+export type RuntimeMetric = RuntimeNumberMetric | RuntimeHistogramMetric;
+
+export interface RuntimeMetrics {
+    start(): void;
+    stop(): void;
+    collect(): readonly RuntimeMetric[];
+}
+
+export interface RuntimeMetricsOptions {
+    readonly resolutionMs?: number;
+    readonly windowMs?: number;
+    readonly probe?: () => RuntimeProbe;
+    readonly clock?: Clock;
+}
+
+export interface RuntimeNumberMetric extends RuntimeDefinition {
+    readonly kind: "counter" | "up-down-counter" | "gauge";
+    readonly points: readonly RuntimeNumberPoint[];
+}
+
+export interface RuntimeNumberPoint {
+    readonly attributes: Readonly<Record<string, string>>;
+    readonly value: number;
+}
+
+export interface RuntimeProbe {
+    watchDelay(): DelayWatch;
+    loopTime(): LoopTime;
+    watchGc(onGc: (type: GcType, durationMs: number) => void): {
+        stop(): void;
+    };
+    heapSpaces(): readonly HeapSpace[];
 }
 
 export interface Saturation extends SaturationReading {
@@ -227,6 +296,8 @@ export declare function mergeMetrics<M extends MergeableMetric>(snapshots: reado
 export declare function runCluster<M extends MergeableMetric = MergeableMetric>(options: ClusterOptions<M>): Promise<ClusterPrimary<M>>;
 
 export declare function runWithContext<T>(context: AmbientContext, fn: () => T): T;
+
+export declare function runtimeMetrics(options?: RuntimeMetricsOptions): RuntimeMetrics;
 
 export declare function saturation(options?: SaturationOptions): Saturation;
 

@@ -1,6 +1,7 @@
-// Ten thousand clients that hold the gateway up beside normal traffic: no normal request fails. How much slower the slowest
-// of them get is printed and bounded, not compared: on two cores the slow clients, the gateway and who measures share what
-// there is, and the figures scatter more than the effect.
+// Ten thousand clients that hold the gateway up beside normal traffic: no normal request fails, and the slowest of them are as
+// fast as without. Compared once the gateway has taken in the connections and before their time is up: on two cores the
+// slow clients, the gateway and who measures share what there is, so the median of several rounds counts, and a difference
+// of a few milliseconds does not.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Agent } from "node:http";
@@ -11,9 +12,13 @@ import { openLoop, quantile } from "./lib/load.mjs";
 export const name = "10,000 slow clients make no request of the others fail";
 
 const PER_SECOND = 300;
-const WINDOW_MS = 2000;
-const WINDOWS = 3;
-const MAX_P99_MS = 250;
+const ROUNDS = 3;
+/** Until the gateway has taken everybody in, and those have been sent away whose bodies stand still. */
+const SETTLE_MS = 5500;
+/** Ends before the time is up that a request's head may take (10 s). */
+const WINDOW_MS = 2500;
+const MAX_RATIO = 2;
+const MAX_NOISE_MS = 5;
 const SILENT = 5000;
 const HEADS = 4900;
 const BODIES = 100;
@@ -21,46 +26,45 @@ const BODIES = 100;
 export async function install() {}
 
 export async function run() {
+  const rounds = [];
+  for (let round = 0; round < ROUNDS; round++) rounds.push(await compare());
+  const ratio = median(rounds.map(({ before, beside }) => beside / before));
+  const moreMs = median(rounds.map(({ before, beside }) => beside - before));
+  console.log(`beside them the p99 is ${ratio.toFixed(2)} x, ${moreMs.toFixed(1)} ms more (medians of ${ROUNDS} rounds)`);
+  if (!(ratio < MAX_RATIO || moreMs < MAX_NOISE_MS)) throw new Error("slow clients make normal requests slow");
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[(values.length - 1) / 2];
+
+/** One gateway, first without slow clients and then with them. */
+async function compare() {
   const gateway = await startGateway({ MAX_CONNECTIONS: "15000" });
   try {
-    const before = await measureOften(gateway.url);
+    const before = await measure(gateway.url);
     const slow = await connectSlowClients(new URL(gateway.url).port);
-    const beside = await measureOften(gateway.url);
+    const beside = await measure(gateway.url);
     const closed = await slow.end();
     console.log(
-      `p99 without them ${before.p99Ms.toFixed(1)} ms, beside ${SILENT + HEADS + BODIES} slow clients ${beside.p99Ms.toFixed(1)} ms (the quietest of ${WINDOWS} windows); ${closed} of the slow ones were closed meanwhile`,
+      `p99 without them ${before.p99Ms.toFixed(1)} ms, beside ${SILENT + HEADS + BODIES} slow clients ${beside.p99Ms.toFixed(1)} ms; ${closed} of the slow ones were closed meanwhile`,
     );
     if (beside.failed > 0) throw new Error(`${beside.failed} of ${beside.sent} normal requests failed`);
-    if (closed > (SILENT + HEADS + BODIES) / 2) throw new Error("the slow clients were not there long enough");
-    if (!(beside.p99Ms < MAX_P99_MS)) throw new Error(`the normal p99 is ${beside.p99Ms} ms beside slow clients`);
+    if (closed > (SILENT + HEADS + BODIES) / 10) throw new Error("the slow clients were not there long enough");
+    return { before: before.p99Ms, beside: beside.p99Ms };
   } finally {
     await gateway.stop();
   }
 }
 
-/** The quietest of several windows: what else the machine does only ever adds to a latency. */
-async function measureOften(url) {
-  await measure(url); // warm-up
-  const windows = [];
-  for (let i = 0; i < WINDOWS; i++) windows.push(await measure(url));
-  return {
-    sent: windows.reduce((sum, { sent }) => sum + sent, 0),
-    failed: windows.reduce((sum, { failed }) => sum + failed, 0),
-    p99Ms: Math.min(...windows.map(({ p99Ms }) => p99Ms)),
-  };
-}
-
+/** Sends all the time, and looks at how long requests take once things have settled. */
 async function measure(url) {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });
-  const { sent, statuses, latenciesMs } = await openLoop({
-    url: `${url}/demo/echo`,
-    perSecond: PER_SECOND,
-    agent,
-    maxMs: WINDOW_MS,
-    stop: () => false,
-  });
+  const send = (maxMs) =>
+    openLoop({ url: `${url}/demo/echo`, perSecond: PER_SECOND, agent, maxMs, stop: () => false });
+  const settling = await send(SETTLE_MS);
+  const { sent, statuses, latenciesMs } = await send(WINDOW_MS);
   agent.destroy();
-  return { sent, failed: sent - (statuses[200] ?? 0), p99Ms: quantile(latenciesMs, 0.99) };
+  const answered = (statuses[200] ?? 0) + (settling.statuses[200] ?? 0);
+  return { sent: sent + settling.sent, failed: sent + settling.sent - answered, p99Ms: quantile(latenciesMs, 0.99) };
 }
 
 async function connectSlowClients(port) {

@@ -12,6 +12,23 @@ export type { GracefulShutdownOptions, Shutdown, ShutdownPhase, ShutdownReport }
 export { ListenError } from "./listen-error.ts";
 export { mergeMetrics } from "./merge-metrics.ts";
 export type { MergeableMetric, MergeablePoint } from "./merge-metrics.ts";
+export { runtimeMetrics } from "./runtime-metrics.ts";
+export type { RuntimeMetrics, RuntimeMetricsOptions } from "./runtime-metrics.ts";
+export type {
+  RuntimeHistogramMetric,
+  RuntimeHistogramPoint,
+  RuntimeMetric,
+  RuntimeNumberMetric,
+  RuntimeNumberPoint,
+} from "./runtime-metrics-definitions.ts";
+export type {
+  DelayReading,
+  DelayWatch,
+  GcType,
+  HeapSpace,
+  LoopTime,
+  RuntimeProbe,
+} from "./runtime-metrics-probe.ts";
 export { saturation, saturationPressure } from "./saturation.ts";
 export type {
   Saturation,

@@ -34,6 +34,11 @@ describe("mergeMetrics", () => {
     expect(mergeMetrics([status(0), status(1), status(1)])).toEqual(status(1));
   });
 
+  it("takes the highest of gauges, whatever their unit is", () => {
+    const delay = (value: number) => [metric("nodejs.eventloop.delay.p99", "gauge", "s", { value })];
+    expect(mergeMetrics([delay(0.02), delay(0.3), delay(0.01)])).toEqual(delay(0.3));
+  });
+
   it("adds histograms up bucket by bucket", () => {
     const latency = (count: number, sum: number, ...bucketCounts: number[]) =>
       metric("latency", "histogram", "s", { count, sum, bucketCounts });

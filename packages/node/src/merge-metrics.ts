@@ -15,7 +15,7 @@ export interface MergeablePoint {
 
 export interface MergeableMetric {
   readonly name: string;
-  /** `counter` and `histogram` only rise; everything else says what is now. */
+  /** `counter` and `histogram` only rise; everything else says what is now, `gauge` what adds up to nothing. */
   readonly kind: string;
   /** `1` for a ratio or a flag. */
   readonly unit: string;
@@ -23,8 +23,8 @@ export interface MergeableMetric {
 }
 
 /**
- * Adds snapshots up, point by point. Where an amount that is now has the unit `1` it is a ratio or a flag, of which a sum
- * says nothing: there the highest holds.
+ * Adds snapshots up, point by point. Of gauges, and of what is now and has the unit `1` (ratios and flags), a sum says
+ * nothing: there the highest holds.
  */
 export function mergeMetrics<M extends MergeableMetric>(snapshots: readonly (readonly M[])[]): M[] {
   const merged = new Map<string, { metric: M; points: Map<string, MergeablePoint> }>();
@@ -49,6 +49,10 @@ function isTotal({ kind }: MergeableMetric): boolean {
   return kind === "counter" || kind === "histogram";
 }
 
+function addsUp(metric: MergeableMetric): boolean {
+  return isTotal(metric) || (metric.kind !== "gauge" && metric.unit !== "1");
+}
+
 function keyOf(attributes: Attributes): string {
   return JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -58,7 +62,7 @@ function mergePoints(metric: MergeableMetric, a: MergeablePoint, b: MergeablePoi
     const [left, right] = [a.value ?? 0, b.value ?? 0];
     return {
       attributes: a.attributes,
-      value: isTotal(metric) || metric.unit !== "1" ? left + right : Math.max(left, right),
+      value: addsUp(metric) ? left + right : Math.max(left, right),
     };
   }
   const [longer, shorter] =

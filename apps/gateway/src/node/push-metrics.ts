@@ -6,7 +6,8 @@ import { detectResources, envDetector, resourceFromAttributes } from "@opentelem
 import { MeterProvider, type MetricProducer, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 
 export interface PushMetricsOptions {
-  readonly telemetry: Telemetry;
+  /** What is sent: a telemetry's metrics, or those of several sources. */
+  readonly telemetry: Pick<Telemetry, "collect">;
   /** The collector's base URL, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/metrics` is added. */
   readonly endpoint: string;
   /** @default 10000 */

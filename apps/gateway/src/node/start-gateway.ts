@@ -1,6 +1,6 @@
 // The gateway as a server of this process, with its upstream connections, its metrics and its end in order.
 import type { IncomingMessage } from "node:http";
-import { admission, gracefulShutdown, saturation, serve, type Shutdown } from "@headgate/node";
+import { admission, gracefulShutdown, runtimeMetrics, saturation, serve, type Shutdown } from "@headgate/node";
 import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
 import { createApp, type Gateway } from "../app.ts";
 import type { GatewayConfig } from "../config.ts";
@@ -34,7 +34,7 @@ export interface RunningGateway {
   readonly url: string;
   readonly gateway: Gateway;
   readonly shutdown: Shutdown;
-  /** What this process has counted. */
+  /** What this process has counted, and what it measures of itself. */
   readonly collect: () => readonly Metric[];
   /** Not ready, then no new connections, then the end of what runs, then what is left to send. */
   close(): Promise<void>;
@@ -57,6 +57,8 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     exit = nothing,
   } = options;
   const telemetry = createTelemetry();
+  const runtime = runtimeMetrics();
+  const collectOwn = (): readonly Metric[] => [...telemetry.collect(), ...runtime.collect()];
   const upstream = undiciUpstream();
   const stopping = new AbortController();
   const load = config.loadShed ? saturation() : undefined;
@@ -73,15 +75,16 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
       const { incoming } = c.env as NodeEnv;
       return { request: c.req.raw, headers: incoming.rawHeaders, clientAddress: incoming.socket.remoteAddress };
     },
-    metrics: async (accept) => renderMetrics(collect ? await collect() : telemetry.collect(), accept),
+    metrics: async (accept) => renderMetrics(collect ? await collect() : collectOwn(), accept),
   });
   for (const { repeatable, once } of gateway.routes) {
     telemetry.watch(repeatable);
     telemetry.watch(once);
   }
   const server = await serve({ fetch: gateway.fetch, port, hostname, maxConnections });
-  const push = otlpEndpoint ? pushMetrics({ telemetry, endpoint: otlpEndpoint }) : undefined;
+  const push = otlpEndpoint ? pushMetrics({ telemetry: { collect: collectOwn }, endpoint: otlpEndpoint }) : undefined;
   load?.start();
+  runtime.start();
   const shutdown = gracefulShutdown(server, {
     signals,
     readinessGraceMs,
@@ -89,7 +92,11 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     onStopAdmitting: (reason) => stopping.abort(reason),
     flush: async () => {
       load?.stop();
-      await Promise.all([upstream.close(0), push?.stop()]);
+      try {
+        await Promise.all([upstream.close(0), push?.stop()]);
+      } finally {
+        runtime.stop();
+      }
     },
     exit,
   });
@@ -98,7 +105,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     url: server.url,
     gateway,
     shutdown,
-    collect: () => telemetry.collect(),
+    collect: collectOwn,
     async close() {
       await shutdown.start("close");
       shutdown.dispose();
