@@ -82,6 +82,7 @@ export async function success(): Promise<Suite> {
   const observed = headgate({ observer: () => void events++ });
   const different = Array.from({ length: 12 }, (_, i) => ({
     pipeline: headgate({ name: `pipeline-${i}`, maxConcurrent: 200 + i }),
+    hand: byHand(),
     operation: new Function(`return async () => ${i};`)() as () => Promise<number>,
   }));
   const parent = new AbortController().signal;
@@ -94,6 +95,14 @@ export async function success(): Promise<Suite> {
     cases: [
       { name: names.bare, call: succeed },
       { name: names.fused, call: () => hand(succeed) },
+      { name: "the same by hand, operation reads `signal`", call: () => hand(readSignal) },
+      {
+        name: "the same by hand, 12 functions and operations in turn",
+        call: (i) => {
+          const one = different[i % 12] as (typeof different)[number];
+          return one.hand(one.operation);
+        },
+      },
       { name: names.headgate, call: () => four.execute(succeed) },
       { name: names.signal, call: () => four.execute(readSignal, { signal: parent }) },
       { name: "Headgate with an observer", call: () => observed.execute(succeed) },

@@ -34,6 +34,16 @@ export interface HealthOptions {
     readonly clock?: Clock;
 }
 
+export interface HttpMetricsOptions {
+    readonly meter: HttpServerMeter;
+    readonly clock?: Clock;
+}
+
+export interface HttpServerMeter {
+    active(change: 1 | -1, method: string, scheme: string): void;
+    served(request: ServedRequest, seconds: number): void;
+}
+
 export declare class IdempotencyError extends HeadgateError {
     readonly cause: unknown;
     constructor(code: IdempotencyErrorCode, header: string, cause?: unknown);
@@ -161,6 +171,14 @@ export interface RespondOptions {
     readonly respond?: ((error: HeadgateError, c: Context) => Response | Promise<Response>) | undefined;
 }
 
+export interface ServedRequest {
+    readonly method: string;
+    readonly scheme: string;
+    readonly route: string | undefined;
+    readonly status: number;
+    readonly error: unknown;
+}
+
 export interface StoredResponse {
     readonly status: number;
     readonly headers: readonly (readonly [name: string, value: string])[];
@@ -179,6 +197,8 @@ export declare function concurrencyLimit(options: ConcurrencyLimitOptions): Midd
 export declare function deadline(options?: DeadlineOptions): MiddlewareHandler<ResilienceEnv>;
 
 export declare function health(options?: HealthOptions): MiddlewareHandler;
+
+export declare function httpMetrics(options: HttpMetricsOptions): MiddlewareHandler;
 
 export declare function idempotency(options: IdempotencyOptions): MiddlewareHandler;
 

@@ -2,7 +2,7 @@
 
 // ── @headgate/otel
 
-export type Attributes = Readonly<Record<string, string>>;
+export type Attributes = Readonly<Record<string, string | number>>;
 
 export interface GaugeData extends Data {
     readonly dataPointType: typeof gaugeType;
@@ -35,6 +35,11 @@ export interface HistogramPoint {
     readonly count: number;
     readonly sum: number;
     readonly bucketCounts: readonly number[];
+}
+
+export interface HttpServerTelemetry {
+    active(change: 1 | -1, method: string, scheme: string): void;
+    served(request: ServedRequest, seconds: number): void;
 }
 
 export interface MeterProviderLike<Observable = unknown> {
@@ -103,6 +108,14 @@ export interface ResourceMetricsOptions<Resource> {
     readonly timeMs: number;
 }
 
+export interface ServedRequest {
+    readonly method: string;
+    readonly scheme: string;
+    readonly route: string | undefined;
+    readonly status: number;
+    readonly error: unknown;
+}
+
 export interface SumData extends Data {
     readonly dataPointType: typeof sumType;
     readonly dataPoints: Point<number>[];
@@ -111,6 +124,7 @@ export interface SumData extends Data {
 
 export interface Telemetry extends Meter {
     watch(watched: Pipeline | Policy): () => void;
+    readonly httpServer: HttpServerTelemetry;
     collect(): readonly Metric[];
     recordTo(record: RecordValue | undefined): void;
 }

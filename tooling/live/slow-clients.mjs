@@ -30,7 +30,9 @@ export async function run() {
   for (let round = 0; round < ROUNDS; round++) rounds.push(await compare());
   const ratio = median(rounds.map(({ before, beside }) => beside / before));
   const moreMs = median(rounds.map(({ before, beside }) => beside - before));
-  console.log(`beside them the p99 is ${ratio.toFixed(2)} x, ${moreMs.toFixed(1)} ms more (medians of ${ROUNDS} rounds)`);
+  console.log(
+    `beside them the p99 is ${ratio.toFixed(2)} x, ${moreMs.toFixed(1)} ms more (medians of ${ROUNDS} rounds)`,
+  );
   if (!(ratio < MAX_RATIO || moreMs < MAX_NOISE_MS)) throw new Error("slow clients make normal requests slow");
 }
 
@@ -58,8 +60,7 @@ async function compare() {
 /** Sends all the time, and looks at how long requests take once things have settled. */
 async function measure(url) {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });
-  const send = (maxMs) =>
-    openLoop({ url: `${url}/demo/echo`, perSecond: PER_SECOND, agent, maxMs, stop: () => false });
+  const send = (maxMs) => openLoop({ url: `${url}/demo/echo`, perSecond: PER_SECOND, agent, maxMs, stop: () => false });
   const settling = await send(SETTLE_MS);
   const { sent, statuses, latenciesMs } = await send(WINDOW_MS);
   agent.destroy();

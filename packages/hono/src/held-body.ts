@@ -1,7 +1,7 @@
 // A response is still work while its body streams: what stands for the work is kept until the body has ended.
 
-/** The same response; `release` is called once its body has ended, failed or was cancelled. */
-export function holdUntilBodyEnds(response: Response, release: () => void): Response {
+/** The same response; `release` is called once its body has ended, failed (with what) or was cancelled. */
+export function holdUntilBodyEnds(response: Response, release: (error?: unknown) => void): Response {
   const { body } = response;
   if (body === null) {
     release();
@@ -17,7 +17,7 @@ export function holdUntilBodyEnds(response: Response, release: () => void): Resp
           release();
           controller.close();
         } catch (error) {
-          release();
+          release(error);
           throw error;
         }
       },

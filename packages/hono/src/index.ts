@@ -7,6 +7,8 @@ export { deadline, remainingHeaders } from "./deadline.ts";
 export type { DeadlineOptions, RemainingHeadersOptions } from "./deadline.ts";
 export { health } from "./health.ts";
 export type { HealthCheck, HealthOptions } from "./health.ts";
+export { httpMetrics } from "./http-metrics.ts";
+export type { HttpMetricsOptions, HttpServerMeter, ServedRequest } from "./http-metrics.ts";
 export { idempotency } from "./idempotency.ts";
 export type { IdempotencyOptions } from "./idempotency.ts";
 export { IdempotencyError } from "./idempotency-key.ts";

@@ -1,7 +1,7 @@
 // Metrics of several processes as those of one. The shapes are those of plain snapshots, structurally: who counts does not
 // matter here.
 
-type Attributes = Readonly<Record<string, string>>;
+type Attributes = Readonly<Record<string, string | number>>;
 
 export interface MergeablePoint {
   readonly attributes: Attributes;

@@ -14,6 +14,10 @@ export const rateResult = "rate_limiter.result";
 export const rejectReason = "reason";
 export const retryType = "retry.type";
 export const timeoutScope = "timeout.scope";
+export const httpMethod = "http.request.method";
+export const httpRoute = "http.route";
+export const httpStatus = "http.response.status_code";
+export const urlScheme = "url.scheme";
 
 /** Stands for whatever is past a bound on different values: the value that OpenTelemetry reserves for it. */
 export const other = "_OTHER";
@@ -206,4 +210,21 @@ export const rateRequests: NumberDefinition = {
   unit: "{request}",
   description: "Calls and acquisitions that were asked for.",
   attributes: [rateName, rateResult],
+};
+
+export const httpServerDuration: HistogramDefinition = {
+  name: "http.server.request.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "How long requests took, to the end of the response's body.",
+  attributes: [httpMethod, urlScheme, httpRoute, httpStatus, errorType],
+  boundaries: durationBoundaries,
+};
+
+export const httpServerActive: NumberDefinition = {
+  name: "http.server.active_requests",
+  kind: "up-down-counter",
+  unit: "{request}",
+  description: "Requests under way, those included whose response's body is still being sent.",
+  attributes: [httpMethod, urlScheme],
 };

@@ -1,5 +1,6 @@
 export { metricProducer, registerInstruments } from "./instruments.ts";
 export type { MeterProviderLike, MetricProducerOptions, RegisterInstrumentsOptions } from "./instruments.ts";
+export type { HttpServerTelemetry, ServedRequest } from "./http-server.ts";
 export type {
   Attributes,
   HistogramDefinition,

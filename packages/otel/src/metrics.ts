@@ -22,7 +22,7 @@ export interface HistogramDefinition extends Definition {
   readonly boundaries: readonly number[];
 }
 
-export type Attributes = Readonly<Record<string, string>>;
+export type Attributes = Readonly<Record<string, string | number>>;
 
 export interface NumberPoint {
   readonly attributes: Attributes;

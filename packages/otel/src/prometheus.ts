@@ -93,7 +93,7 @@ function line(name: string, labels: string, value: number): string {
 
 function labelText(attributes: Attributes): string {
   return Object.entries(attributes)
-    .map(([key, value]) => `${sanitized(key)}="${escapeLabel(value)}"`)
+    .map(([key, value]) => `${sanitized(key)}="${escapeLabel(String(value))}"`)
     .join(",");
 }
 

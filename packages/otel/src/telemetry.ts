@@ -2,6 +2,7 @@
 // of an SDK costs as much as a whole call through four policies.
 import { InvalidOptionError, type Meter, type Pipeline, type Policy } from "@headgate/core";
 import { ByName, PipelineCounts, type RecordValue, Shared } from "./counts.ts";
+import { HttpServerCounts, type HttpServerTelemetry } from "./http-server.ts";
 import type { Metric } from "./metrics.ts";
 import { breakerMetrics, limitMetrics, pipelineMetrics, rateMetrics } from "./snapshot.ts";
 import { Watchlist } from "./watched.ts";
@@ -16,6 +17,8 @@ export interface Telemetry extends Meter {
    * @throws {InvalidOptionError} for any other policy.
    */
   watch(watched: Pipeline | Policy): () => void;
+  /** Where an HTTP server counts its requests: `httpMetrics({ meter: telemetry.httpServer })` of `@headgate/hono`. */
+  readonly httpServer: HttpServerTelemetry;
   /** All numbers as they are now. Counters and histograms are totals since `createTelemetry()`. */
   collect(): readonly Metric[];
   /**
@@ -30,12 +33,13 @@ export interface Telemetry extends Meter {
  * at module scope on Workers.
  *
  * At most 200 names of pipelines, of breakers and of limits are kept apart, and 20 kinds of foreign errors; what is
- * past that is counted under `_OTHER`.
+ * past that is counted under `_OTHER`. So is what an HTTP server serves past 2,000 combinations of its attributes.
  */
 export function createTelemetry(): Telemetry {
   const shared = new Shared();
   const pipelines = new ByName((name) => new PipelineCounts(name, shared));
   const watchlist = new Watchlist();
+  const httpServer = new HttpServerCounts(shared);
   return {
     meterOf: (name) => pipelines.of(name),
     watch(watched) {
@@ -48,7 +52,9 @@ export function createTelemetry(): Telemetry {
       ...breakerMetrics(watchlist.breakers.all()),
       ...limitMetrics(watchlist.limits.all(), shared.waits.all()),
       ...rateMetrics(watchlist.rates.all()),
+      ...httpServer.metrics(),
     ],
+    httpServer,
     recordTo(record) {
       shared.record = record;
     },
