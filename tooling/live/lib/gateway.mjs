@@ -66,7 +66,8 @@ export async function startGateway(env = {}, { program = process.execPath } = {}
   return { url, pid: child.pid, output: () => output, stop, end };
 }
 
-async function freePort() {
+/** A port of this machine that nobody listens on. */
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();

@@ -15,9 +15,12 @@ export function ensureProgram(program, debianPackage) {
   }
 }
 
-/** @returns {Promise<{ code: number | null, output: string }>} */
-export function runWithInput(program, args, input) {
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+/**
+ * @param {{ cwd?: string }} [options]
+ * @returns {Promise<{ code: number | null, output: string }>}
+ */
+export function runWithInput(program, args, input, { cwd } = {}) {
+  const child = spawn(program, args, { cwd, stdio: ["pipe", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => {
