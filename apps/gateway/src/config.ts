@@ -76,6 +76,10 @@ const route = z.strictObject({
     .boolean()
     .default(false)
     .describe("Whether X-Forwarded-* of the client are kept and added to. Only behind a proxy that sets them itself."),
+  baggage: z
+    .array(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/))
+    .default([])
+    .describe("Keys of W3C Baggage that go on to the upstream. What else clients put into it is left out."),
   timeout: timeout.prefault({}),
   retry: retry.prefault({}),
   circuitBreaker: circuitBreaker.prefault({}),

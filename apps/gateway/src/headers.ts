@@ -41,6 +41,8 @@ export interface ForwardedFrom {
   readonly host: string;
   /** Whether the client's own X-Forwarded-* are kept and added to. */
   readonly trustForwarded: boolean;
+  /** Keys of W3C Baggage that are passed on. */
+  readonly baggage: readonly string[];
   /** Without a body there is no length to announce. */
   readonly hasBody: boolean;
 }
@@ -53,7 +55,9 @@ export function toUpstreamHeaders(headers: HeaderList, from: ForwardedFrom): str
     const name = (headers[i] as string).toLowerCase();
     if (hopByHop.has(name) || setHere.has(name) || dropped.includes(name)) continue;
     if (name === "content-length" && !from.hasBody) continue;
-    out.push(name, headers[i + 1] as string);
+    const value = headers[i + 1] as string;
+    if (name !== "baggage") out.push(name, value);
+    else if (from.baggage.length > 0) pushAllowed(out, value, from.baggage);
   }
   const told = (name: string) => (from.trustForwarded ? field(headers, name) : undefined);
   const addresses = [told("x-forwarded-for"), from.clientAddress].filter((address) => address !== undefined);
@@ -62,6 +66,12 @@ export function toUpstreamHeaders(headers: HeaderList, from: ForwardedFrom): str
   out.push("x-forwarded-proto", told("x-forwarded-proto") ?? from.scheme);
   out.push("via", via(headers));
   return out;
+}
+
+/** The members of a baggage (W3C Baggage §3) whose keys are allowed, as they came; no field without any. */
+function pushAllowed(out: string[], baggage: string, allowed: readonly string[]): void {
+  const members = baggage.split(",").filter((member) => allowed.includes(member.split("=", 1)[0]?.trim() ?? ""));
+  if (members.length > 0) out.push("baggage", members.map((member) => member.trim()).join(","));
 }
 
 /** The fields of a response as the client gets them. */

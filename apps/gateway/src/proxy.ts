@@ -51,6 +51,7 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
         scheme: target.scheme,
         host: field(headers, "host") ?? target.host,
         trustForwarded: route.config.trustForwarded,
+        baggage: route.config.baggage,
         hasBody: body !== null,
       }),
       body,

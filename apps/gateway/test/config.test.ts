@@ -22,6 +22,7 @@ describe("parseConfig", () => {
       ...route,
       methods: ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
       trustForwarded: false,
+      baggage: [],
       timeout: { timeoutMs: 5000 },
       retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536 },
       circuitBreaker: { maxFailures: 5, openMs: 30_000 },
@@ -44,6 +45,10 @@ describe("parseConfig", () => {
     ],
     [{ routes: [{ ...route, retry: { maxAttempts: 11 } }] }, "routes[0].retry.maxAttempts must be at most 10, got 11"],
     [{ routes: [{ ...route, retires: {} }] }, "routes[0].retires is not a known setting"],
+    [
+      { routes: [{ ...route, baggage: ["user id"] }] },
+      'routes[0].baggage[0] must be a string like /^[!#$%&\'*+.^_`|~0-9A-Za-z-]+$/, got "user id"',
+    ],
     [{ routes: [route], port: 1 }, "port is not a known setting"],
     [
       { routes: [{ ...route, upstream: "ftp://x" }] },

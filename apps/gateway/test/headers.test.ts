@@ -6,6 +6,7 @@ const from = {
   scheme: "http",
   host: "gateway.example",
   trustForwarded: false,
+  baggage: [],
   hasBody: true,
 };
 const pairs = (list: readonly string[]): Record<string, string> =>
@@ -81,6 +82,30 @@ describe("toUpstreamHeaders", () => {
       "x-forwarded-proto": "https",
       "x-forwarded-host": "shop.example",
     });
+  });
+
+  it("passes on what it is told to of a baggage, and the trace untouched", () => {
+    const sent = [
+      "traceparent",
+      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      "tracestate",
+      "a=1",
+      "Baggage",
+      "tenant=shop;origin=edge , userId=7,tenantx=2",
+      "baggage",
+      "userId=8, region=eu%20west",
+      "BAGGAGE",
+      "=,,userId",
+    ];
+    const trace = sent.slice(0, 4);
+    expect(toUpstreamHeaders(sent, from).slice(0, -8)).toEqual(trace);
+    expect(toUpstreamHeaders(sent, { ...from, baggage: ["tenant", "region"] }).slice(0, -8)).toEqual([
+      ...trace,
+      "baggage",
+      "tenant=shop;origin=edge",
+      "baggage",
+      "region=eu%20west",
+    ]);
   });
 });
 

@@ -105,6 +105,12 @@ const headers: Entry[] = [
       },
     },
   ),
+  get("passes on no baggage that nobody allows", "/demo/echo", echo({}, ["baggage"]), {
+    headers: { baggage: "tenant=shop" },
+  }),
+  get("passes on of a baggage what the route allows", "/trusting/echo", echo({ baggage: "tenant=shop" }), {
+    headers: { baggage: "tenant=shop, user=7" },
+  }),
   get("appends to Via", "/demo/echo", echo({ via: "1.0 fred, 1.1 headgate" }), { headers: { via: "1.0 fred" } }),
   get("passes cookies and authorization", "/demo/echo", echo({ cookie: "a=1; b=2", authorization: "Bearer t" }), {
     headers: { cookie: "a=1; b=2", authorization: "Bearer t" },
