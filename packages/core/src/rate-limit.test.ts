@@ -442,6 +442,16 @@ describe("rateLimit", () => {
     expect(limit.busy).toBe(false);
   });
 
+  it("is busy until the last of its keys has its whole burst again", async () => {
+    const { clock, limit, start } = setUp({ burst: 5 });
+    start("most", { key: "a", weight: 5 });
+    start("least", { key: "b", weight: 1 });
+    await clock.advance(49);
+    expect(limit.busy).toBe(true);
+    await clock.advance(1);
+    expect(limit.busy).toBe(false);
+  });
+
   describe("with a backend", () => {
     /** A backend that answers when told, and a limit in front of it. */
     function setUpBackend(options: Partial<RateLimitOptions> = {}) {
