@@ -20,6 +20,10 @@ export interface GatewayWorker {
   fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
 }
 
+interface WorkersRequest extends Request {
+  readonly cf?: { readonly clientAcceptEncoding?: string };
+}
+
 /** Longer than any request lasts by itself: only one that was killed keeps its permit so long. */
 const permitLeaseMs = 60_000;
 
@@ -35,7 +39,7 @@ export function createWorker(config: unknown): GatewayWorker {
     permitLeaseMs,
     incoming: (c) => ({
       request: c.req.raw,
-      headers: [...c.req.raw.headers].flat(),
+      headers: headersOf(c.req.raw),
       clientAddress: c.req.raw.headers.get("cf-connecting-ip") ?? undefined,
       waitUntil: (promise) => c.executionCtx.waitUntil(promise),
     }),
@@ -51,4 +55,13 @@ export function createWorker(config: unknown): GatewayWorker {
       return response;
     },
   };
+}
+
+/**
+ * The fields as the client sent them. What `headers` has as `Accept-Encoding` is what Cloudflare's edge can decode; a client
+ * that names nothing, as curl does, must not be given what was compressed for the edge.
+ */
+function headersOf(request: WorkersRequest): string[] {
+  const acceptEncoding = request.cf?.clientAcceptEncoding || "identity";
+  return [...request.headers].flatMap(([name, value]) => [name, name === "accept-encoding" ? acceptEncoding : value]);
 }

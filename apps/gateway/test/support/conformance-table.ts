@@ -148,6 +148,13 @@ const bodies: Entry[] = [
     { status: 200, headers: { "content-encoding": "gzip" } },
     { headers: { "accept-encoding": "gzip" } },
   ),
+  get("the codings that a client takes, and no others", "/demo/echo", echo({ "accept-encoding": "zstd" }), {
+    headers: { "accept-encoding": "zstd" },
+  }),
+  get("nothing encoded for a client that names no coding", "/demo/echo", {
+    status: 200,
+    headers: expect.not.objectContaining({ "content-encoding": expect.anything() as unknown }) as unknown,
+  }),
   get(
     "an upload of 5 MB",
     "/demo/hash",

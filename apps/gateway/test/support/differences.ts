@@ -16,9 +16,8 @@ export const differences: readonly Difference[] = [
     level: withoutEchoed("connection"),
   },
   {
-    what: "the upstream is told `Accept-Encoding: br, gzip` by workerd, whatever the client sent",
-    reason:
-      "Cloudflare's edge, and Miniflare like it, asks for what it can decode and decodes for clients that cannot. A Worker never sees the client's own field.",
+    what: "the upstream is told an `Accept-Encoding` by workerd where the client named none",
+    reason: "Workers' `fetch` always sends one, and what it would send by itself not every client can decode.",
     level: withoutEchoed("accept-encoding"),
   },
   {
