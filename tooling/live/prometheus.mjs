@@ -28,8 +28,9 @@ export async function run() {
   let prometheus;
   try {
     prometheus = await startPrometheus(folder, new URL(gateway.url).host);
+    // What has risen is seen only by whoever has seen it before.
+    await eventually("the gateway has been scraped", async () => (await prometheus.query("up == 1")).length === 1);
     await send(gateway.url);
-    // Every series needs two samples before a rate of it is one.
     const sums = { async_pipeline_success_total: SUCCEED, async_pipeline_failure_total: FAIL };
     for (const [metric, sent] of Object.entries(sums)) {
       await eventually(`sum(${metric}) is ${sent}`, async () => {
@@ -37,10 +38,6 @@ export async function run() {
         return Number(sample?.value[1] ?? 0) === sent;
       });
     }
-    await eventually("every recorded name of pipelines has a value", async () => {
-      const recorded = await prometheus.query('count by (__name__) ({__name__=~"pipeline:.+_rate5m"})');
-      return recorded.length > 0;
-    });
     // Asked for here: groups of long intervals are not evaluated within the time of a check.
     const rules = await prometheus.rules();
     if (rules.length === 0) throw new Error("Prometheus has loaded no rule");
@@ -49,6 +46,14 @@ export async function run() {
         throw new Error(`${rule}: ${error.message}`);
       });
     }
+    const recorded = rules.flatMap(({ type, name: rule }) =>
+      /^pipeline:.+_rate5m$/.test(rule) && type === "recording" ? [rule] : [],
+    );
+    if (recorded.length === 0) throw new Error("no rule records what pipelines do");
+    await eventually(`${recorded.join(", ")} have values`, async () => {
+      const found = await prometheus.query('count by (__name__) ({__name__=~"pipeline:.+_rate5m"})');
+      return recorded.every((rule) => found.some(({ metric }) => metric.__name__ === rule));
+    });
     const [up] = await prometheus.query("up");
     if (up?.value[1] !== "1") throw new Error("the last scrape of the gateway has failed");
     console.log(`${SUCCEED} successes and ${FAIL} failures have arrived; ${rules.length} rules can be evaluated`);

@@ -28,16 +28,16 @@ interface Exchange {
   context: RequestContext | null;
 }
 
-const seatOf: unique symbol = Symbol("headgate.seat");
-
-interface Seated extends ServerResponse {
-  [seatOf]?: Seat<Exchange>;
+/** A response, as the place of its exchange: each `Connections` of a server has a key of its own for it. */
+interface Seated {
+  [seatOf: symbol]: Seat<Exchange> | undefined;
 }
 
 export class Connections {
   readonly server: HttpServer;
   readonly #sockets = new Set<Socket>();
   readonly #exchanges = new Roster<Exchange>();
+  readonly #seatOf = Symbol("headgate.seat");
   #accepted = 0;
   #refused = 0;
   #closing = false;
@@ -54,16 +54,18 @@ export class Connections {
     server.on("connection", see);
     server.on("drop", () => this.#refused++);
     const exchanges = this.#exchanges;
+    const seatOf = this.#seatOf;
     // One function for all responses, which is told whose end it is by `this`.
-    function over(this: Seated): void {
-      if (this[seatOf]) exchanges.leave(this[seatOf]);
+    function over(this: ServerResponse): void {
+      const seat = (this as unknown as Seated)[seatOf];
+      if (seat) exchanges.leave(seat);
     }
     // Before the listener that answers.
-    server.prependListener("request", (request, response: Seated) => {
+    server.prependListener("request", (request, response: ServerResponse) => {
       // One that was open before this began. Under TLS the request's socket is not the one that was accepted.
       if (!secure) see(request.socket);
       if (this.#closing) response.shouldKeepAlive = false;
-      response[seatOf] = exchanges.join({ response, context: null });
+      (response as unknown as Seated)[seatOf] = exchanges.join({ response, context: null });
       response.on("close", over);
     });
   }
@@ -77,7 +79,7 @@ export class Connections {
 
   /** The context of the request that this response answers, for `abort`. */
   setContext(response: ServerResponse, context: RequestContext): void {
-    const seat = (response as Seated)[seatOf];
+    const seat = (response as unknown as Seated)[this.#seatOf];
     if (seat) seat.value.context = context;
   }
 

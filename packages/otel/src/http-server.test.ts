@@ -48,6 +48,12 @@ describe("httpServer", () => {
     expect(points).toHaveLength(2001);
     expect(points.reduce((sum, point) => sum + ("count" in point ? point.count : 0), 0)).toBe(2500);
     expect(points.at(-1)).toMatchObject({ attributes: { "http.route": "_OTHER" }, count: 500 });
+    for (let i = 0; i < 2500; i++) httpServer.active(1, `INVENTED${i}`, "http");
+    for (let i = 0; i < 2500; i++) httpServer.active(-1, `INVENTED${i}`, "http");
+    httpServer.active(1, "INVENTED2499", "http");
+    const active = metricOf(collect(), "http.server.active_requests")?.points ?? [];
+    expect(active).toHaveLength(201);
+    expect(active.at(-1)).toEqual({ attributes: { "http.request.method": "_OTHER", "url.scheme": "http" }, value: 1 });
   });
 
   it("has the names and values of the conventions over Prometheus and OTLP alike", () => {

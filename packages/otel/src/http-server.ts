@@ -1,8 +1,8 @@
 // What an HTTP server has served. What tells requests apart comes from outside, so the number of series has a bound.
-import type { Shared } from "./counts.ts";
+import { ByName, type Shared } from "./counts.ts";
 import * as definitions from "./definitions.ts";
 import { Histogram } from "./histogram.ts";
-import type { Attributes, HistogramPoint, Metric } from "./metrics.ts";
+import type { Attributes, Metric } from "./metrics.ts";
 
 const { errorType, httpMethod, httpRoute, httpServerActive, httpServerDuration, httpStatus, other, urlScheme } =
   definitions;
@@ -39,21 +39,18 @@ interface Series {
 export class HttpServerCounts implements HttpServerTelemetry {
   readonly #shared: Shared;
   readonly #series = new Map<string, Series>();
-  readonly #active = new Map<string, { readonly attributes: Attributes; value: number }>();
+  /** By method and scheme. */
+  readonly #active = new ByName((key) => {
+    const [method = other, scheme = "http"] = key.split(" ");
+    return { attributes: { [httpMethod]: method, [urlScheme]: scheme }, value: 0 };
+  });
 
   constructor(shared: Shared) {
     this.#shared = shared;
   }
 
   active(change: 1 | -1, method: string, scheme: string): void {
-    const key = `${method} ${scheme}`;
-    let active = this.#active.get(key);
-    if (active === undefined) {
-      if (this.#active.size >= maxSeries && method !== other) return this.active(change, other, "http");
-      active = { attributes: { [httpMethod]: method, [urlScheme]: scheme }, value: 0 };
-      this.#active.set(key, active);
-    }
-    active.value += change;
+    this.#active.of(`${method} ${scheme}`).value += change;
   }
 
   served(request: ServedRequest, seconds: number): void {
@@ -73,26 +70,26 @@ export class HttpServerCounts implements HttpServerTelemetry {
   }
 
   metrics(): Metric[] {
-    const durations = Array.from(this.#series.values(), ({ attributes, durations: { count, sum, counts } }) => {
-      const point: HistogramPoint = { attributes, count, sum, bucketCounts: [...counts] };
-      return point;
+    const durations = Array.from(this.#series.values(), (series) => {
+      const { count, sum, counts } = series.durations;
+      return { attributes: series.attributes, count, sum, bucketCounts: [...counts] };
     });
-    const active = Array.from(this.#active.values(), ({ attributes, value }) => ({ attributes, value }));
     return [
       { ...httpServerDuration, points: durations },
-      { ...httpServerActive, points: active },
+      { ...httpServerActive, points: this.#active.all().map((active) => ({ ...active })) },
     ];
   }
 
   #seriesOf(attributes: Attributes): Series {
+    const full = this.#series.size >= maxSeries;
     const key = JSON.stringify(attributes);
-    const known = this.#series.get(key);
+    const known = this.#series.get(key) ?? (full ? this.#series.get(other) : undefined);
     if (known !== undefined) return known;
-    const overflow = { [httpMethod]: other, [urlScheme]: "http", [httpRoute]: other };
-    const isOverflow = attributes[httpRoute] === other;
-    if (this.#series.size >= maxSeries && !isOverflow) return this.#seriesOf(overflow);
-    const made = { attributes, durations: new Histogram(httpServerDuration.name, httpServerDuration.boundaries) };
-    this.#series.set(key, made);
+    const made = {
+      attributes: full ? { [httpMethod]: other, [urlScheme]: "http", [httpRoute]: other } : attributes,
+      durations: new Histogram(httpServerDuration.name, httpServerDuration.boundaries),
+    };
+    this.#series.set(full ? other : key, made);
     return made;
   }
 
