@@ -30,10 +30,7 @@ export interface ServeOptions {
    * or Infinity. @default 65000
    */
   readonly keepAliveTimeoutMs?: number;
-  /**
-   * How often the first two are looked at; requests outlive them by up to so much. All whose time is up are closed in one go:
-   * the rarer, the more at once. @default 100
-   */
+  /** How often the first two are looked at; requests outlive them by up to so much. @default 1000 */
   readonly connectionsCheckingIntervalMs?: number;
   /** Connections beyond it are closed at once. Of each worker, in a cluster. 1 or more, or Infinity. @default 10000 */
   readonly maxConnections?: number;
@@ -121,7 +118,7 @@ function checkedServerOptions(options: ServeOptions): ServerOptions {
     requestTimeoutMs = 300_000,
     headersTimeoutMs = Math.min(10_000, requestTimeoutMs),
     keepAliveTimeoutMs = 65_000,
-    connectionsCheckingIntervalMs = 100,
+    connectionsCheckingIntervalMs = 1000,
     maxHeaderBytes = 16_384,
   } = options;
   if (typeof options.fetch !== "function") rejectOption("serve.fetch", "a function", options.fetch);
