@@ -64,6 +64,14 @@ describe("serve", () => {
     expect(slow.said()).toMatch(/^HTTP\/1\.1 408 /);
   });
 
+  it("closes a connection on which nothing comes, and says nothing", async () => {
+    const handle = await serving({ headersTimeoutMs: 60, connectionsCheckingIntervalMs: 20 });
+    const silent = dial(handle.port);
+    await until(() => silent.closed());
+    expect(silent.said()).toBe("");
+    expect(handle.connections).toEqual({ open: 0, active: 0, idle: 0, accepted: 1, refused: 0 });
+  });
+
   it("ends a request whose body comes too slowly", async () => {
     const handle = await serving({
       fetch: async (request) => new Response(await request.text()),

@@ -9,6 +9,7 @@ import { ListenError } from "./listen-error.ts";
 import { checkInteger, maxDelayMs, rejectOption } from "@headgate/core/options";
 import { checkLimit } from "./options.ts";
 import { RequestContext } from "./request-context.ts";
+import { SlowRequests } from "./slow-requests.ts";
 
 export interface ServeOptions {
   /** Answers requests: the `fetch` of a Hono application, say. It runs in a context whose signal is the request's. */
@@ -30,7 +31,10 @@ export interface ServeOptions {
    * or Infinity. @default 65000
    */
   readonly keepAliveTimeoutMs?: number;
-  /** How often the first two are looked at; requests outlive them by up to so much. @default 1000 */
+  /**
+   * How often the first two are looked at; requests outlive them by up to so much, and by 5 ms for each 20 whose time is up
+   * together. @default 100
+   */
   readonly connectionsCheckingIntervalMs?: number;
   /** Connections beyond it are closed at once. Of each worker, in a cluster. 1 or more, or Infinity. @default 10000 */
   readonly maxConnections?: number;
@@ -104,6 +108,7 @@ export async function serve(options: ServeOptions): Promise<ServerHandle> {
   const fetchCallback = handle as Parameters<typeof createAdaptorServer>[0]["fetch"];
   const server = createAdaptorServer({ fetch: fetchCallback, serverOptions }) as Server;
   const tracked = new Connections(server);
+  new SlowRequests(server);
   if (maxConnections !== Number.POSITIVE_INFINITY) {
     server.maxConnections = maxConnections;
     // In a cluster a full worker would hand a connection on, and full workers would do so to each other without end.
@@ -118,7 +123,7 @@ function checkedServerOptions(options: ServeOptions): ServerOptions {
     requestTimeoutMs = 300_000,
     headersTimeoutMs = Math.min(10_000, requestTimeoutMs),
     keepAliveTimeoutMs = 65_000,
-    connectionsCheckingIntervalMs = 1000,
+    connectionsCheckingIntervalMs = 100,
     maxHeaderBytes = 16_384,
   } = options;
   if (typeof options.fetch !== "function") rejectOption("serve.fetch", "a function", options.fetch);
