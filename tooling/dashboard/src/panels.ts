@@ -61,7 +61,7 @@ interface ThresholdOptions {
 interface TimeseriesOptions extends PanelOptions, ThresholdOptions {
   /** Areas on top of each other. @default false */
   readonly stacked?: boolean;
-  /** Bars, for what happens now and then. @default false */
+  /** Bars instead of lines, for what happens now and then. @default false */
   readonly bars?: boolean;
   /** Colours by the name of a series. */
   readonly colors?: Readonly<Record<string, string>>;

@@ -24,14 +24,16 @@ export function breakers(): PanelSource[] {
     }),
     timeseries({
       title: "Transitions",
-      description: "How often circuits opened, were probed and closed again.",
+      description: "How often circuits opened, let probes through and closed again, all of them together.",
       width: 12,
       unit: "short",
+      stacked: true,
       bars: true,
+      colors: { opened: "red", "half open": "yellow", closed: "green" },
       queries: [
-        [sum(increase("circuit_breaker_open_total"), name), `{{${name}}} opened`],
-        [sum(increase("circuit_breaker_half_open_total"), name), `{{${name}}} half open`],
-        [sum(increase("circuit_breaker_closed_total"), name), `{{${name}}} closed`],
+        [sum(increase("circuit_breaker_open_total")), "opened"],
+        [sum(increase("circuit_breaker_half_open_total")), "half open"],
+        [sum(increase("circuit_breaker_closed_total")), "closed"],
       ],
     }),
     timeseries({
