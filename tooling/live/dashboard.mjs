@@ -1,6 +1,6 @@
 // The dashboard of deploy/observability in front of a real Prometheus that has watched a demo run: what it asks for is shown
 // under /metrics, and every query of it returns data.
-import { dashboard, panelsOf } from "../dashboard/src/dashboard.ts";
+import { dashboard, queriesOf } from "../dashboard/src/dashboard.ts";
 import { namesIn, withoutVariables } from "../dashboard/src/promql.ts";
 import { runDemo } from "./lib/demo.mjs";
 import { get } from "./lib/gateway.mjs";
@@ -27,9 +27,7 @@ export async function install() {
 }
 
 export async function run() {
-  const queries = panelsOf(dashboard()).flatMap(({ title, targets }) =>
-    targets.map(({ expr }) => ({ title, expr: withoutVariables(expr, VARIABLES) })),
-  );
+  const queries = queriesOf(dashboard()).map(({ title, expr }) => ({ title, expr: withoutVariables(expr, VARIABLES) }));
   const demo = await runDemo(DURATION_MS);
   try {
     const problems = [...(await nameProblems(queries, demo.urls)), ...(await dataProblems(queries, demo))];
@@ -64,7 +62,7 @@ async function namesAt(url) {
   return new Set(typesIn(text).flatMap(seriesNames));
 }
 
-/** Each query has a number, and each panel one above zero: what it is there to show did happen. */
+/** Each query has a number, and each panel one above zero: what it is there to show has happened. */
 async function dataProblems(queries, { prometheus, startS, endS }) {
   const problems = [];
   const shows = new Map();
@@ -75,6 +73,8 @@ async function dataProblems(queries, { prometheus, startS, endS }) {
     shows.set(title, Boolean(shows.get(title)) || values.some((value) => value > 0));
   }
   for (const [title, above] of shows) if (!above) problems.push(`${title}: never above zero in the demo run`);
-  console.log(`${queries.length} queries of ${shows.size} panels asked over ${Math.round(endS - startS)} s`);
+  console.log(
+    `${queries.length} queries in ${shows.size} places asked over ${Math.round(endS - startS)} s`,
+  );
   return problems;
 }

@@ -58,13 +58,15 @@ async function promtool(...args) {
   return output;
 }
 
-/** Every alert says how urgent it is, what has happened, and what to do. */
+/** Every alert says how urgent it is, what has happened, and what to do; the page about alerts has a row for it. */
 function formProblems(rules) {
+  const page = read("README.md");
   const problems = [];
   for (const { name: alert, path, labels, annotations } of rules.filter(({ kind }) => kind === "alert")) {
     if (!SEVERITIES.includes(labels.severity)) {
       problems.push(`${path}: ${alert} must have a severity of ${SEVERITIES.join(" or ")}, got ${labels.severity}`);
     }
+    if (!page.includes(`\n| \`${alert}\` | ${labels.severity} |`)) problems.push(`README.md: no row for ${alert}`);
     for (const annotation of ["summary", "description"]) {
       const written = /^.+$/.test(annotations[annotation] ?? "");
       if (!written) problems.push(`${path}: ${alert} has no ${annotation} of one line`);

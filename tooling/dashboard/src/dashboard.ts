@@ -57,6 +57,30 @@ export function panelsOf(model: Dashboard): Panel[] {
   return (model.panels ?? []).filter((panel): panel is Panel => panel.type !== "row");
 }
 
+/** A query of the dashboard, and where it is asked. */
+export interface DashboardQuery {
+  readonly title: string;
+  readonly expr: string;
+  /** What series are called; empty where nothing is drawn. */
+  readonly legend: string;
+}
+
+/** Every query: those of panels, of what is marked on them, and of the variables. */
+export function queriesOf(model: Dashboard): DashboardQuery[] {
+  const ofPanels = panelsOf(model).flatMap(({ title = "", targets = [] }) =>
+    targets.map((target) => {
+      const { expr = "", legendFormat = "" } = target as { expr?: string; legendFormat?: string };
+      return { title, expr, legend: legendFormat };
+    }),
+  );
+  const ofMarks = (model.annotations?.list ?? []).map(({ name, expr = "" }) => ({ title: name, expr, legend: "" }));
+  const ofVariables = (model.templating?.list ?? []).flatMap(({ name, definition = "" }) => {
+    const expr = /^label_values\((.+), \w+\)$/.exec(definition)?.[1];
+    return expr === undefined ? [] : [{ title: `variable ${name}`, expr, legend: "" }];
+  });
+  return [...ofPanels, ...ofMarks, ...ofVariables];
+}
+
 /** What is pushed may have no `instance`: all is `.*`, which matches that as well. */
 function labelVariable(label: string, title: string, metric: string): QueryVariableBuilder {
   return new QueryVariableBuilder(label)

@@ -18,6 +18,8 @@ import {
   VizTooltipOptionsBuilder,
 } from "@grafana/grafana-foundation-sdk/common";
 import {
+  FieldColorBuilder,
+  FieldColorModeId,
   MappingType,
   type Panel,
   ThresholdsConfigBuilder,
@@ -71,6 +73,7 @@ export function timeseries(options: TimeseriesOptions): PanelSource {
   const { stacked = false, bars = false, colors = {}, steps } = options;
   const panel = common(new TimeseriesBuilder(), options)
     .height(7)
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
     .min(0)
     .drawStyle(bars ? GraphDrawStyle.Bars : GraphDrawStyle.Line)
     .lineWidth(1)
@@ -105,6 +108,7 @@ interface StatOptions extends PanelOptions, ThresholdOptions {
 export function stat(options: StatOptions): PanelSource {
   const panel = common(new StatBuilder(), options)
     .height(4)
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.Area)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(["lastNotNull"]).values(false))
