@@ -73,8 +73,6 @@ async function dataProblems(queries, { prometheus, startS, endS }) {
     shows.set(title, Boolean(shows.get(title)) || values.some((value) => value > 0));
   }
   for (const [title, above] of shows) if (!above) problems.push(`${title}: never above zero in the demo run`);
-  console.log(
-    `${queries.length} queries in ${shows.size} places asked over ${Math.round(endS - startS)} s`,
-  );
+  console.log(`${queries.length} queries in ${shows.size} places asked over ${Math.round(endS - startS)} s`);
   return problems;
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { dashboard, panelsOf } from "../src/dashboard.ts";
 import { piecesOf, seriesOf } from "../src/picture/data.ts";
@@ -85,6 +86,12 @@ describe("draw", () => {
       if (named) expect(svg).toContain(`series&lt;${id}&gt;`);
     }
     expect(svg).not.toMatch(/NaN|undefined|Infinity|No data/);
+  });
+
+  it("has drawn what is committed in docs/guides: every panel, with data (npm run demo:dashboard)", () => {
+    const committed = readFileSync(new URL("../../../docs/guides/observe-dashboard.svg", import.meta.url), "utf8");
+    for (const title of titles) expect(committed).toContain(`>${title}</text>`);
+    expect(committed).not.toMatch(/NaN|undefined|Infinity|No data/);
   });
 
   it("says where there is nothing to draw", () => {
