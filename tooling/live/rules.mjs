@@ -3,9 +3,11 @@
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startGateway } from "./lib/gateway.mjs";
+import { namesIn } from "../dashboard/src/promql.ts";
+import { get, startGateway } from "./lib/gateway.mjs";
+import { definedMetrics, seriesNames, typesIn } from "./lib/metric-names.mjs";
 import { ensureProgram, runWithInput } from "./lib/programs.mjs";
-import { namesIn, rulesIn, testsIn } from "./lib/rule-files.mjs";
+import { rulesIn, testsIn } from "./lib/rule-files.mjs";
 
 export const name = "Prometheus' rules pass their tests and use only metrics that exist";
 
@@ -13,8 +15,9 @@ const root = resolve(fileURLToPath(import.meta.url), "../../..");
 const folder = join(root, "deploy/observability");
 const read = (path) => readFileSync(join(folder, path), "utf8");
 
-/** What Prometheus itself adds to series. */
+/** What Prometheus itself adds: to series, and for each of its targets. */
 const LABELS_OF_PROMETHEUS = ["job", "instance", "le"];
+const METRICS_OF_PROMETHEUS = ["up"];
 const SEVERITIES = ["page", "ticket"];
 
 export async function install() {
@@ -55,13 +58,15 @@ async function promtool(...args) {
   return output;
 }
 
-/** Every alert says how urgent it is, what has happened, and what to do. */
+/** Every alert says how urgent it is, what has happened, and what to do; the page about alerts has a row for it. */
 function formProblems(rules) {
+  const page = read("README.md");
   const problems = [];
   for (const { name: alert, path, labels, annotations } of rules.filter(({ kind }) => kind === "alert")) {
     if (!SEVERITIES.includes(labels.severity)) {
       problems.push(`${path}: ${alert} must have a severity of ${SEVERITIES.join(" or ")}, got ${labels.severity}`);
     }
+    if (!page.includes(`\n| \`${alert}\` | ${labels.severity} |`)) problems.push(`README.md: no row for ${alert}`);
     for (const annotation of ["summary", "description"]) {
       const written = /^.+$/.test(annotations[annotation] ?? "");
       if (!written) problems.push(`${path}: ${alert} has no ${annotation} of one line`);
@@ -102,30 +107,18 @@ async function nameProblems(rules) {
 
 /**
  * Names as Prometheus sees them: those of the definitions, as not every metric has series in every gateway, and those that a
- * gateway shows, as not all of its metrics are of that package.
+ * gateway shows.
  */
 async function knownNames() {
-  const source = (file) => import(new URL(`../../packages/otel/src/${file}`, import.meta.url).href);
-  const { prometheusName } = await source("prometheus.ts");
-  const definitions = Object.values(await source("definitions.ts")).filter((each) => each.kind !== undefined);
-  const metrics = new Set();
-  const labels = new Set(LABELS_OF_PROMETHEUS);
-  const add = (metric, kind) => {
-    const suffixes = kind === "histogram" ? ["_bucket", "_sum", "_count"] : [""];
-    for (const suffix of suffixes) metrics.add(metric + suffix);
+  const defined = await definedMetrics();
+  const shown = typesIn(await liveMetrics());
+  const others = shown.filter(({ name: metric }) => !defined.some((each) => each.name === metric));
+  console.log(`${defined.length} metrics are defined, /metrics shows ${shown.length}, ${others.length} of them others`);
+  if (shown.length === others.length) throw new Error("/metrics shows none of the defined metrics");
+  return {
+    metrics: new Set([...METRICS_OF_PROMETHEUS, ...[...defined, ...shown].flatMap(seriesNames)]),
+    labels: new Set([...LABELS_OF_PROMETHEUS, ...defined.flatMap(({ labels }) => labels)]),
   };
-  for (const definition of definitions) {
-    add(prometheusName(definition), definition.kind);
-    for (const attribute of definition.attributes) labels.add(attribute.replaceAll(".", "_"));
-  }
-  const shown = await liveMetrics();
-  const types = [...shown.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
-  for (const [, metric, kind] of types) add(metric, kind);
-  const defined = new Set(definitions.map(prometheusName));
-  const others = types.map(([, metric]) => metric).filter((metric) => !defined.has(metric));
-  console.log(`${defined.size} metrics are defined, /metrics shows ${types.length}, ${others.length} of them others`);
-  if (types.length === others.length) throw new Error(`/metrics shows none of the defined metrics\n${shown}`);
-  return { metrics, labels };
 }
 
 async function liveMetrics() {
@@ -133,13 +126,8 @@ async function liveMetrics() {
   try {
     await get(`${gateway.url}/demo/echo`);
     await get(`${gateway.url}/demo/status/503`);
-    return await get(`${gateway.url}/metrics`);
+    return (await get(`${gateway.url}/metrics`)).text;
   } finally {
     await gateway.stop();
   }
-}
-
-async function get(url) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-  return response.text();
 }

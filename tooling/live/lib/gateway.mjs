@@ -1,4 +1,4 @@
-// Starts the gateway on Node, from source, on a free port, and ends it again.
+// Starts the gateway, or another server of the repository, on Node, from source, on a free port, and ends it again.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -13,13 +13,23 @@ const END_LIMIT_MS = 15_000;
 /**
  * @param {Record<string, string>} [env] on top of ours
  * @param {{ program?: string }} [options] which Node runs it
+ */
+export function startGateway(env = {}, options = {}) {
+  return startServer("the gateway", ["apps/gateway/src/node.ts"], { DEMO_PORT: "0", ...env }, options);
+}
+
+/**
+ * @param {string} what in errors
+ * @param {string[]} script what Node is given; the server takes `PORT` and prints its URL
+ * @param {Record<string, string>} [env] on top of ours
+ * @param {{ program?: string, cwd?: string }} [options] which Node runs it, and in which folder of the repository
  * @returns {Promise<{ url: string, pid: number, output(): string, stop(): Promise<void>, end(signal: string): Promise<number | string> }>}
  *   `end` sends a signal and resolves with the exit code, however long that takes
  */
-export async function startGateway(env = {}, { program = process.execPath } = {}) {
-  const child = spawn(program, ["--conditions=headgate-source", "apps/gateway/src/node.ts"], {
-    cwd: root,
-    env: { ...process.env, PORT: String(await freePort()), DEMO_PORT: "0", ...env },
+export async function startServer(what, script, env = {}, { program = process.execPath, cwd = "." } = {}) {
+  const child = spawn(program, ["--conditions=headgate-source", ...script], {
+    cwd: resolve(root, cwd),
+    env: { ...process.env, PORT: String(await freePort()), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   // Whatever ends this process ends the gateway.
@@ -31,7 +41,7 @@ export async function startGateway(env = {}, { program = process.execPath } = {}
   const ended = once(child, "close");
   const url = await new Promise((settle, fail) => {
     const limit = setTimeout(() => {
-      fail(new Error(`the gateway printed no URL within ${START_LIMIT_MS} ms\n${output}`));
+      fail(new Error(`${what} printed no URL within ${START_LIMIT_MS} ms\n${output}`));
       kill();
     }, START_LIMIT_MS);
     const read = (text) => {
@@ -45,7 +55,7 @@ export async function startGateway(env = {}, { program = process.execPath } = {}
     child.on("error", fail);
     child.on("close", (code) => {
       clearTimeout(limit);
-      fail(new Error(`the gateway ended with ${code} before it answered\n${output}`));
+      fail(new Error(`${what} ended with ${code} before it answered\n${output}`));
     });
   });
 
@@ -55,7 +65,7 @@ export async function startGateway(env = {}, { program = process.execPath } = {}
     process.off("exit", kill);
     if (inTime) return;
     kill();
-    throw new Error(`the gateway did not end within ${END_LIMIT_MS} ms of SIGTERM\n${output}`);
+    throw new Error(`${what} did not end within ${END_LIMIT_MS} ms of SIGTERM\n${output}`);
   };
   const end = async (signal) => {
     child.kill(signal);
@@ -74,4 +84,10 @@ export async function freePort() {
   server.close();
   await once(server, "close");
   return port;
+}
+
+/** An answer, read to its end. */
+export async function get(url, init = {}) {
+  const response = await fetch(url, { signal: AbortSignal.timeout(10_000), ...init });
+  return { status: response.status, text: await response.text() };
 }

@@ -1,5 +1,4 @@
 // What the checks want to know from files of Prometheus rules and of their tests.
-import { parser } from "@prometheus-io/lezer-promql";
 import { parse } from "yaml";
 
 /**
@@ -16,23 +15,6 @@ export function rulesIn(text) {
     labels,
     annotations,
   }));
-}
-
-/** The names of metrics and of labels that an expression mentions. Throws where it is none. */
-export function namesIn(expr) {
-  const metrics = new Set();
-  const labels = new Set();
-  parser.parse(expr).iterate({
-    enter({ type, node }) {
-      const text = expr.slice(node.from, node.to);
-      if (type.isError) throw new Error(`not PromQL at character ${node.from}: ${expr}`);
-      if (type.name === "LabelName") labels.add(text);
-      if (type.name === "VectorSelector" && node.firstChild?.name === "Identifier") {
-        metrics.add(expr.slice(node.firstChild.from, node.firstChild.to));
-      }
-    },
-  });
-  return { metrics: [...metrics], labels: [...labels] };
 }
 
 /** The alerts that a file of tests expects, those that it expects not to fire, and the expressions that it asks. */
