@@ -90,19 +90,23 @@ describe("durableMetrics of two isolates", () => {
     expect(new Set(pushes.map(({ startTimeMs }) => startTimeMs)).size).toBe(1);
   }, 20_000);
 
-  it.each(["lose-message", "lose-answer", "hang-after"])("loses nothing and counts nothing twice: %s", async (how) => {
-    await count(first, 3);
-    await treat(how);
-    await Promise.all([count(first, 4), count(second, 5)]);
-    await eventually(
-      () => Promise.all([flushes(first), flushes(second)]),
-      (seen) => seen.every(({ failures }) => failures > 0),
-    );
-    await treat("take");
-    await Promise.all([count(first, 6), count(second, 7)]);
-    await pushed(25);
-    expect(await totals()).toMatchObject({ ok: 25, latency: [25, 25, 0] });
-  }, 20_000);
+  it.each(["lose-message", "lose-answer", "hang-after"])(
+    "loses nothing and counts nothing twice: %s",
+    async (how) => {
+      await count(first, 3);
+      await treat(how);
+      await Promise.all([count(first, 4), count(second, 5)]);
+      await eventually(
+        () => Promise.all([flushes(first), flushes(second)]),
+        (seen) => seen.every(({ failures }) => failures > 0),
+      );
+      await treat("take");
+      await Promise.all([count(first, 6), count(second, 7)]);
+      await pushed(25);
+      expect(await totals()).toMatchObject({ ok: 25, latency: [25, 25, 0] });
+    },
+    20_000,
+  );
 
   it("makes up for flushes that the runtime has abandoned", async () => {
     await count(first, 1);

@@ -56,7 +56,8 @@ export function createWorker(config: unknown): GatewayWorker {
       },
     }),
     metrics: async (accept) => {
-      if (shared === undefined) throw new GatewayError("ERR_NO_ROUTE", "There are no metrics without a METRICS binding");
+      if (shared === undefined)
+        throw new GatewayError("ERR_NO_ROUTE", "There are no metrics without a METRICS binding");
       return renderMetrics(await shared.collect(), accept);
     },
   });
