@@ -206,38 +206,40 @@ describe("flushMetrics", () => {
   it("lets one call wait for the others until 5 s have passed since the last post", async () => {
     vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });
     const flush = flushMetrics(await counted());
-    await flush(endpoint);
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint };
+    await flush(env);
     expect(collector.posts).toHaveLength(1);
-    const waiting = flush(endpoint);
-    await flush(endpoint);
-    await flush(endpoint);
+    const waiting = flush(env);
+    await flush(env);
+    await flush(env);
     expect(collector.posts).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(5000);
     await waiting;
     expect(collector.posts).toHaveLength(2);
     vi.setSystemTime(Date.now() + 5000);
-    await flush(endpoint);
+    await flush(env);
     expect(collector.posts).toHaveLength(3);
   });
 
   it("posts again after the request that waited was killed", async () => {
     vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });
     const flush = flushMetrics(await counted());
-    await flush(endpoint);
-    void flush(endpoint);
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint };
+    await flush(env);
+    void flush(env);
     vi.clearAllTimers();
     vi.setSystemTime(Date.now() + 10_000);
-    await flush(endpoint);
+    await flush(env);
     expect(collector.posts).toHaveLength(2);
   });
 
   it("says that a collector refuses, and does not reject", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     collector.status = 401;
-    await flushMetrics(await counted())(endpoint);
-    await flushMetrics(await counted())("not a URL");
+    await flushMetrics(await counted())({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+    await flushMetrics(await counted())({ OTEL_EXPORTER_OTLP_ENDPOINT: "not a URL" });
     expect(warn).toHaveBeenCalledTimes(2);
-    expect(warn.mock.calls[0]).toEqual(["Metrics cannot be sent: Unauthorized", ""]);
+    expect(warn.mock.calls[0]).toEqual(["Metrics cannot be sent: Unauthorized"]);
   });
 
   it("posts from workerd after a response, then at most every 5 s, whatever became of an earlier post", async () => {

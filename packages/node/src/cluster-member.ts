@@ -3,7 +3,7 @@ import type { Worker } from "node:cluster";
 import type { Clock } from "@headgate/core";
 import type { ClusterEvent, ClusterSettings } from "./cluster.ts";
 import { isOurs, type ToPrimary, type ToWorker } from "./cluster-messages.ts";
-import { type MergeableMetric, onlyTotals } from "./merge-metrics.ts";
+import { type MergeableMetric, onlyTotals } from "@headgate/core/metrics";
 
 /** What a member needs of the primary. */
 interface Owner<M extends MergeableMetric> {

@@ -1,6 +1,6 @@
 // What the primary and a worker say to each other over the channel that `node:cluster` gives them. A brand keeps it apart
 // from what an application sends there.
-import type { MergeableMetric } from "./merge-metrics.ts";
+import type { MergeableMetric } from "@headgate/core/metrics";
 
 export type ToWorker =
   | { readonly headgate: "stop"; readonly trigger: string; readonly reload: boolean }

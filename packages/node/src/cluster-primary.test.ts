@@ -5,7 +5,7 @@ import { TestClock } from "@headgate/core/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ClusterEvent, ClusterOptions } from "./cluster.ts";
 import { ClusterPrimary } from "./cluster-primary.ts";
-import type { MergeableMetric } from "./merge-metrics.ts";
+import type { MergeableMetric } from "@headgate/core/metrics";
 
 const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 

@@ -3,7 +3,7 @@ import cluster, { type Worker } from "node:cluster";
 import type { Clock, ClockTimer } from "@headgate/core";
 import type { ClusterEvent, ClusterSettings } from "./cluster.ts";
 import { ClusterMember } from "./cluster-member.ts";
-import { type MergeableMetric, mergeMetrics, onlyTotals } from "./merge-metrics.ts";
+import { type MergeableMetric, mergeMetrics, onlyTotals } from "@headgate/core/metrics";
 
 /** A worker's place: who stands in it changes, how often that one has crashed does not. */
 interface Slot<M extends MergeableMetric> {

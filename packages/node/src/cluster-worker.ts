@@ -1,7 +1,7 @@
 // A worker's side of a cluster.
 import type { ClusterPeers, ClusterService } from "./cluster.ts";
 import { isOurs, type ToPrimary, type ToWorker } from "./cluster-messages.ts";
-import type { MergeableMetric } from "./merge-metrics.ts";
+import type { MergeableMetric } from "@headgate/core/metrics";
 
 /** Longer than the primary waits for the slowest of the workers. */
 const collectTimeoutMs = 10_000;

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { type Clock, systemClock } from "@headgate/core";
 import { ClusterPrimary } from "./cluster-primary.ts";
 import { runWorker } from "./cluster-worker.ts";
-import type { MergeableMetric } from "./merge-metrics.ts";
+import type { MergeableMetric } from "@headgate/core/metrics";
 import { checkInteger, rejectOption } from "@headgate/core/options";
 import { checkCallback, checkDuration } from "./options.ts";
 

@@ -26,7 +26,7 @@ export interface KVNamespaceLike {
 }
 
 export interface DurableObjectStubLike {
-  fetch(url: string, init: { method: string; body: string; signal: AbortSignal }): Promise<Response>;
+  fetch(url: string, init: { method: string; body?: string; signal: AbortSignal }): Promise<Response>;
 }
 
 /** The binding of a Durable Object class. */
@@ -45,6 +45,7 @@ export interface DurableObjectStorageLike {
 
 /** What a Durable Object is made with. */
 export interface DurableObjectStateLike {
+  readonly id?: { toString(): string };
   readonly storage: DurableObjectStorageLike;
   blockConcurrencyWhile<T>(callback: () => Promise<T>): Promise<T>;
 }

@@ -2,6 +2,7 @@
 // rolls out isolate by isolate, and the other side may be of another version.
 import type { RateQuota } from "@headgate/core";
 import type { CircuitChange, CircuitReport, CircuitView } from "./circuit-records.ts";
+import { numberOf, readVersion, record, recordsOf, textOf, type Unknowns } from "./message-fields.ts";
 import type { LimitReport, LimitView } from "./limit-records.ts";
 
 const version = 1;
@@ -27,20 +28,22 @@ export function writeMessage(message: Exchange | ExchangeAnswer): string {
 
 /** @throws {TypeError} for anything but an exchange of this version. */
 export function readExchange(text: string): Exchange {
-  const { circuits, limits } = readMessage(text);
+  const { circuits, limits } = readVersion(text, version);
   return {
-    circuits: listOf(
+    circuits: recordsOf(
       circuits,
+      maxEntries,
       (item): CircuitReport => ({
-        name: nameOf(item["name"]),
+        name: textOf(item["name"], maxNameLength),
         epoch: numberOf(item["epoch"]),
         change: item["change"] === undefined ? undefined : changeOf(record(item["change"])),
       }),
     ),
-    limits: listOf(
+    limits: recordsOf(
       limits,
+      maxEntries,
       (item): LimitReport => ({
-        key: nameOf(item["key"]),
+        key: textOf(item["key"], maxNameLength),
         used: numberOf(item["used"]),
         quota: quotaOf(record(item["quota"])),
       }),
@@ -50,35 +53,28 @@ export function readExchange(text: string): Exchange {
 
 /** @throws {TypeError} for anything but an answer of this version. */
 export function readAnswer(text: string): ExchangeAnswer {
-  const { circuits, limits } = readMessage(text);
+  const { circuits, limits } = readVersion(text, version);
   return {
-    circuits: listOf(
+    circuits: recordsOf(
       circuits,
+      maxEntries,
       (item): CircuitView => ({
-        name: nameOf(item["name"]),
+        name: textOf(item["name"], maxNameLength),
         epoch: numberOf(item["epoch"]),
         state: stateOf(item["state"]),
         forMs: numberOf(item["forMs"]),
         openings: numberOf(item["openings"]),
       }),
     ),
-    limits: listOf(
+    limits: recordsOf(
       limits,
+      maxEntries,
       (item): LimitView => ({
-        key: nameOf(item["key"]),
+        key: textOf(item["key"], maxNameLength),
         aheadMs: numberOf(item["aheadMs"]),
       }),
     ),
   };
-}
-
-type Unknowns = Readonly<Record<string, unknown>>;
-
-function readMessage(text: string): Unknowns {
-  const message = record(JSON.parse(text));
-  if (message["version"] !== version)
-    throw new TypeError(`A message of version ${version} was expected, not ${String(message["version"])}`);
-  return message;
 }
 
 function changeOf(item: Unknowns): CircuitChange {
@@ -96,29 +92,6 @@ function quotaOf(item: Unknowns): RateQuota {
     windowMs: numberOf(item["windowMs"], Number.MIN_VALUE),
     burst: numberOf(item["burst"], Number.MIN_VALUE),
   };
-}
-
-function record(value: unknown): Unknowns {
-  if (typeof value !== "object" || value === null) throw new TypeError(`An object was expected, not ${typeof value}`);
-  return value as Unknowns;
-}
-
-function listOf<T>(value: unknown, read: (item: Unknowns) => T): readonly T[] {
-  if (!Array.isArray(value) || value.length > maxEntries)
-    throw new TypeError(`A list of at most ${maxEntries} entries was expected`);
-  return value.map((item: unknown) => read(record(item)));
-}
-
-function nameOf(value: unknown): string {
-  if (typeof value !== "string" || value.length > maxNameLength)
-    throw new TypeError(`A name of at most ${maxNameLength} characters was expected`);
-  return value;
-}
-
-function numberOf(value: unknown, min = 0): number {
-  if (typeof value !== "number" || !(value >= min && value <= Number.MAX_SAFE_INTEGER))
-    throw new TypeError(`A number of at least ${min} was expected, not ${String(value)}`);
-  return value;
 }
 
 function stateOf(value: unknown): "open" | "closed" {

@@ -1,15 +1,21 @@
 // The gateway as a Worker, for a configuration that is bundled with it. Everything is built when this is called, at
 // module scope, where Workers allow no timer, no chance and no I/O.
-import { createTelemetry } from "@headgate/otel";
+import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
+import { type DurableMetrics, durableMetrics, type DurableObjectNamespaceLike } from "@headgate/workers";
 import { createApp } from "../app.ts";
 import { parseConfig } from "../config.ts";
+import { GatewayError } from "../gateway-error.ts";
+import { warnNotSent } from "./export-metrics.ts";
 import { fetchUpstream } from "./fetch-upstream.ts";
 import { flushMetrics } from "./flush-metrics.ts";
+import type { MetricsEnv } from "./gateway-metrics.ts";
 import { respond } from "./respond.ts";
 
-export interface Env {
-  /** Where metrics go over OTLP; none without it. */
-  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+export { GatewayMetrics } from "./gateway-metrics.ts";
+
+export interface Env extends MetricsEnv {
+  /** The binding of `GatewayMetrics`. Without it each isolate pushes for itself, and there is no `/metrics`. */
+  readonly METRICS?: DurableObjectNamespaceLike;
 }
 
 interface ExecutionContext {
@@ -30,7 +36,9 @@ const permitLeaseMs = 60_000;
 /** @throws {ConfigError} which stops the deployment. */
 export function createWorker(config: unknown): GatewayWorker {
   const telemetry = createTelemetry();
-  const flush = flushMetrics(telemetry);
+  const flushOwn = flushMetrics(telemetry);
+  // Of this isolate, as everything here; where the binding is known, in its first request.
+  let shared: DurableMetrics<Metric> | undefined;
   const gateway = createApp({
     config: parseConfig(config, "The bundled configuration"),
     upstream: fetchUpstream(),
@@ -41,8 +49,17 @@ export function createWorker(config: unknown): GatewayWorker {
       request: c.req.raw,
       headers: headersOf(c.req.raw),
       clientAddress: c.req.raw.headers.get("cf-connecting-ip") ?? undefined,
-      waitUntil: (promise) => c.executionCtx.waitUntil(promise),
+      waitUntil: (promise) => {
+        c.executionCtx.waitUntil(promise);
+        // What is counted when a body has ended is told then.
+        shared?.flush(c.executionCtx, promise);
+      },
     }),
+    metrics: async (accept) => {
+      if (shared === undefined)
+        throw new GatewayError("ERR_NO_ROUTE", "There are no metrics without a METRICS binding");
+      return renderMetrics(await shared.collect(), accept);
+    },
   });
   for (const { repeatable, once } of gateway.routes) {
     telemetry.watch(repeatable);
@@ -50,8 +67,12 @@ export function createWorker(config: unknown): GatewayWorker {
   }
   return {
     async fetch(request, env, context) {
-      const response = await gateway.fetch(request, env, context as never);
-      if (env.OTEL_EXPORTER_OTLP_ENDPOINT) context.waitUntil(flush(env.OTEL_EXPORTER_OTLP_ENDPOINT));
+      if (env.METRICS)
+        shared ??= durableMetrics({ namespace: env.METRICS, collect: () => telemetry.collect(), onError: warnNotSent });
+      const response = Promise.resolve(gateway.fetch(request, env, context as never));
+      // Before anything is waited for: a request whose client leaves is kept until it is counted.
+      if (shared) shared.flush(context, response);
+      else if (env.OTEL_EXPORTER_OTLP_ENDPOINT) context.waitUntil(response.then(() => flushOwn(env)));
       return response;
     },
   };

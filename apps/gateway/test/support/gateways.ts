@@ -28,9 +28,14 @@ const app = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
  * A Worker like `src/worker.ts`, with the test's configuration bundled as `wrangler deploy` would. Not in wrangler's own
- * test harness: there all requests to the outside go through Node's `fetch`, and it is workerd's that is under test.
+ * test harness: there all requests to the outside go through Node's `fetch`, and it is workerd's that is under test. With
+ * `addsUpMetrics` it has the binding `METRICS`.
  */
-export async function startOnWorkerd(config: unknown, vars: Record<string, string> = {}): Promise<TestGateway> {
+export async function startOnWorkerd(
+  config: unknown,
+  vars: Record<string, string> = {},
+  { addsUpMetrics = false } = {},
+): Promise<TestGateway> {
   const { script, compatibilityDate, compatibilityFlags } = await bundle(config);
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -39,6 +44,7 @@ export async function startOnWorkerd(config: unknown, vars: Record<string, strin
       compatibilityDate,
       compatibilityFlags: [...compatibilityFlags],
       bindings: vars,
+      ...(addsUpMetrics && { durableObjects: { METRICS: { className: "GatewayMetrics", useSQLite: true } } }),
       cf: false,
       host: "127.0.0.1",
       port: 0,
@@ -66,7 +72,10 @@ async function bundle(config: unknown): Promise<Bundle> {
     const createWorker = join(app, "src/worker/create-worker.ts");
     writeFileSync(
       entry,
-      `import { createWorker } from ${JSON.stringify(createWorker)};\nexport default createWorker(${JSON.stringify(config)});\n`,
+      `import { createWorker } from ${JSON.stringify(createWorker)};
+export { GatewayMetrics } from ${JSON.stringify(createWorker)};
+export default createWorker(${JSON.stringify(config)});
+`,
     );
     const wrangler = join(app, "node_modules/wrangler/bin/wrangler.js");
     const command = [

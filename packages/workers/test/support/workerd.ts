@@ -43,7 +43,11 @@ export async function startWorker(script: string, options: WorkerOptions = {}): 
 }
 
 /** Two Workers of the same script, and one Durable Object class `TestState` of the first that both are bound to. */
-export async function startSharing(script: string, bindings: WorkerOptions): Promise<RunningWorkers> {
+export async function startSharing(
+  script: string,
+  bindings: WorkerOptions,
+  options: WorkerOptions = {},
+): Promise<RunningWorkers> {
   const state = { className: "TestState", useSQLite: true };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -51,6 +55,7 @@ export async function startSharing(script: string, bindings: WorkerOptions): Pro
         { ...common(script), name: "first", bindings, durableObjects: { STATE: state } },
         { ...common(script), name: "second", bindings, durableObjects: { STATE: { ...state, scriptName: "first" } } },
       ].map((worker) => ({ ...worker, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] })),
+      ...options,
       cf: false,
       host: "127.0.0.1",
       port: 0,

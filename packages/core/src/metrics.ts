@@ -1,10 +1,10 @@
-// Metrics of several processes as those of one. The shapes are those of plain snapshots, structurally: who counts does not
-// matter here.
+// Metrics of several processes or isolates as those of one. The shapes are those of plain snapshots, structurally: who counts
+// does not matter here. For the packages around core that bring together what several have counted: `@headgate/core/metrics`.
 
-type Attributes = Readonly<Record<string, string | number>>;
+export type MetricAttributes = Readonly<Record<string, string | number>>;
 
 export interface MergeablePoint {
-  readonly attributes: Attributes;
+  readonly attributes: MetricAttributes;
   /** Of a counter, an up-down counter or a gauge. */
   readonly value?: number;
   /** Of a histogram, as are the following. */
@@ -32,7 +32,7 @@ export function mergeMetrics<M extends MergeableMetric>(snapshots: readonly (rea
     const entry = merged.get(metric.name) ?? { metric, points: new Map<string, MergeablePoint>() };
     merged.set(metric.name, entry);
     for (const point of metric.points) {
-      const key = keyOf(point.attributes);
+      const key = attributesKey(point.attributes);
       const before = entry.points.get(key);
       entry.points.set(key, before === undefined ? point : mergePoints(entry.metric, before, point));
     }
@@ -45,19 +45,26 @@ export function onlyTotals<M extends MergeableMetric>(snapshot: readonly M[]): M
   return snapshot.filter(isTotal);
 }
 
-function isTotal({ kind }: MergeableMetric): boolean {
+/** Whether it only rises: a counter or a histogram. */
+export function isTotal({ kind }: Pick<MergeableMetric, "kind">): boolean {
   return kind === "counter" || kind === "histogram";
 }
 
-function addsUp(metric: MergeableMetric): boolean {
+function addsUp(metric: Pick<MergeableMetric, "kind" | "unit">): boolean {
   return isTotal(metric) || (metric.kind !== "gauge" && metric.unit !== "1");
 }
 
-function keyOf(attributes: Attributes): string {
+/** The same for the same attributes, in whatever order they stand. */
+export function attributesKey(attributes: MetricAttributes): string {
   return JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function mergePoints(metric: MergeableMetric, a: MergeablePoint, b: MergeablePoint): MergeablePoint {
+/** One point of this metric for two with the same attributes. */
+export function mergePoints(
+  metric: Pick<MergeableMetric, "kind" | "unit">,
+  a: MergeablePoint,
+  b: MergeablePoint,
+): MergeablePoint {
   if (a.bucketCounts === undefined || b.bucketCounts === undefined) {
     const [left, right] = [a.value ?? 0, b.value ?? 0];
     return {

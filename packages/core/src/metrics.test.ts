@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mergeMetrics, onlyTotals } from "./merge-metrics.ts";
+import { mergeMetrics, onlyTotals } from "./metrics.ts";
 
 const metric = (name: string, kind: string, unit: string, ...points: Record<string, unknown>[]) => ({
   name,
