@@ -570,6 +570,7 @@ export declare class Pipeline {
     readonly judgement: Judgement<unknown>;
     readonly emit: ((event: HeadgateEvent) => void) | undefined;
     readonly timed: boolean;
+    readonly tracer: Tracer | undefined;
     inFlight: number;
     constructor(options: PipelineOptions, policies: readonly Policy[], within?: {
         readonly outer: Pipeline;
@@ -578,7 +579,9 @@ export declare class Pipeline {
     execute<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<T>;
     attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>>;
     inside(at: number): Pipeline;
+    rebuilt(judgement: Judgement<unknown>, policies: readonly Policy[]): Pipeline;
     describe(): string;
+    attemptEnded(attempt: Attempt): void;
     report(call: Call): void;
 }
 
@@ -591,6 +594,7 @@ export interface PipelineOptions extends Judgement<unknown> {
     readonly name: string;
     readonly observer?: Observer | undefined;
     readonly meter?: Meter | undefined;
+    readonly tracer?: Tracer | undefined;
     readonly clock?: Clock;
     readonly checkOrder?: boolean;
 }
@@ -817,6 +821,12 @@ export interface TokenBucketState {
     readonly updatedMs: number;
 }
 
+export interface Tracer {
+    trace(pipeline: string, operation: Operation<unknown>): Operation<unknown>;
+    attemptEnded(attempt: OperationContext, call: Call): void;
+    settled(call: Call): void;
+}
+
 export interface Trip {
     readonly slowMs?: number | undefined;
     readonly timed?: boolean;
@@ -1030,6 +1040,8 @@ export interface StandardFetchOptions {
     readonly maxQueue?: number;
     readonly openMs?: number;
     readonly observer?: Observer | undefined;
+    readonly meter?: Meter | undefined;
+    readonly tracer?: Tracer | undefined;
     readonly clock?: Clock;
     readonly random?: Random;
 }

@@ -116,14 +116,12 @@ function start(call: Call): boolean {
   try {
     const returned = call.operation(work);
     if (!isThenable(returned)) {
-      work.runEnded();
-      judge(call, false, returned);
+      workEnded(work, false, returned);
       return true;
     }
     promise = returned instanceof Promise ? returned : Promise.resolve(returned);
   } catch (error) {
-    work.runEnded();
-    judge(call, true, error);
+    workEnded(work, true, error);
     return true;
   }
   settleWith(work, promise);
@@ -140,14 +138,22 @@ function settleWith(work: Attempt, promise: Promise<unknown>): void {
 
 function workSettled(work: Attempt, threw: boolean, value: unknown): void {
   const { call } = work;
-  work.runEnded();
   if (work.abandoned) {
+    work.runEnded();
     if (!threw) call.discard(value);
     work.endIfOver();
     return;
   }
-  judge(call, threw, value);
+  workEnded(work, threw, value);
   goUp(call, call.pipeline.policies.length - 1);
+}
+
+/** An attempt that is still wanted has ended. */
+function workEnded(work: Attempt, threw: boolean, value: unknown): void {
+  const { call } = work;
+  work.runEnded();
+  judge(call, threw, value);
+  if (call.pipeline.tracer !== undefined) call.pipeline.attemptEnded(work);
 }
 
 /** Decides the outcome of what the operation returned or threw, and sets it. */

@@ -75,6 +75,7 @@ export { standardPipeline } from "./standard-pipeline.ts";
 export type { StandardPipelineOptions } from "./standard-pipeline.ts";
 export { timeout } from "./timeout.ts";
 export type { Timeout, TimeoutOptions } from "./timeout.ts";
+export type { Tracer } from "./tracer.ts";
 export { countWindow } from "./trip-count-window.ts";
 export type { CountWindowOptions } from "./trip-count-window.ts";
 export type { RatioOptions } from "./trip-thresholds.ts";
