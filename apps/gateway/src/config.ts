@@ -80,6 +80,10 @@ const route = z.strictObject({
     .array(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/))
     .default([])
     .describe("Keys of W3C Baggage that go on to the upstream. What else clients put into it is left out."),
+  serverTiming: z
+    .boolean()
+    .default(false)
+    .describe("Whether responses say in Server-Timing how long the request waited and how long the upstream took."),
   timeout: timeout.prefault({}),
   retry: retry.prefault({}),
   circuitBreaker: circuitBreaker.prefault({}),

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { admission, gracefulShutdown, runtimeMetrics, saturation, serve, type Shutdown } from "@headgate/node";
 import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
+import { createTracer, traceRequest } from "@headgate/otel/tracing";
 import { createApp, type Gateway } from "../app.ts";
 import type { GatewayConfig } from "../config.ts";
 import { pushMetrics } from "./push-metrics.ts";
@@ -68,6 +69,8 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     upstream,
     respond,
     meter: telemetry,
+    tracer: createTracer(),
+    traceRequest,
     admission: admission({ stopping: stopping.signal }),
     pressure: load && (() => load.pressure),
     isReady: () => isReady(),
