@@ -509,6 +509,19 @@ export interface LinearBackoffOptions {
     readonly jitter?: Jitter;
 }
 
+export interface LogTransitionsOptions {
+    readonly logger: Logger;
+    readonly maxPerInterval?: number;
+    readonly intervalMs?: number;
+    readonly clock?: Clock;
+}
+
+export interface Logger {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+}
+
 export interface MemoryCacheStore extends CacheStore {
     readonly size: number;
     get(key: string): CacheEntry | undefined;
@@ -875,6 +888,8 @@ export declare function isHeadgateError(error: unknown): error is HeadgateError;
 export declare function isRefusal(error: unknown): boolean;
 
 export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
+
+export declare function logTransitions(options: LogTransitionsOptions): Observer;
 
 export declare function memoryCacheStore(options?: MemoryCacheStoreOptions): MemoryCacheStore;
 

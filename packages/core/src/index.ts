@@ -45,6 +45,8 @@ export {
 export type { ConcurrencyLimitReason, TimeoutScope } from "./errors.ts";
 export { explain } from "./explain.ts";
 export type { Explanation } from "./explain.ts";
+export { logTransitions } from "./log-transitions.ts";
+export type { Logger, LogTransitionsOptions } from "./log-transitions.ts";
 export type { Meter, PipelineMeter } from "./meter.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { PolicyOrderError } from "./order.ts";

@@ -1,5 +1,6 @@
 // The gateway as a server of this process, with its upstream connections, its metrics and its end in order.
 import type { IncomingMessage } from "node:http";
+import { type Logger, logTransitions } from "@headgate/core";
 import { admission, gracefulShutdown, runtimeMetrics, saturation, serve, type Shutdown } from "@headgate/node";
 import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
 import { createTracer, traceRequest } from "@headgate/otel/tracing";
@@ -15,6 +16,8 @@ export interface StartOptions {
   readonly port: number;
   /** @default "127.0.0.1" */
   readonly hostname?: string;
+  /** Where transitions, the start and the stop are logged, never calls. @default nowhere */
+  readonly logger?: Logger | undefined;
   /** Where metrics are pushed to over OTLP. @default nowhere */
   readonly otlpEndpoint?: string | undefined;
   /** How long it serves on after it has said that it is not ready. @default 0 */
@@ -49,7 +52,7 @@ const nothing = (): void => {};
 
 /** @throws {ListenError} when it cannot listen. */
 export async function startGateway(options: StartOptions): Promise<RunningGateway> {
-  const { config, port, hostname = "127.0.0.1", otlpEndpoint, collect } = options;
+  const { config, port, hostname = "127.0.0.1", otlpEndpoint, collect, logger } = options;
   const {
     maxConnections = 10_000,
     readinessGraceMs = 0,
@@ -69,6 +72,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     upstream,
     respond,
     meter: telemetry,
+    observer: logger && logTransitions({ logger }),
     tracer: createTracer(),
     traceRequest,
     admission: admission({ stopping: stopping.signal }),
@@ -85,7 +89,9 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     telemetry.watch(once);
   }
   const server = await serve({ fetch: gateway.fetch, port, hostname, maxConnections });
-  const push = otlpEndpoint ? pushMetrics({ telemetry: { collect: collectOwn }, endpoint: otlpEndpoint }) : undefined;
+  const push = otlpEndpoint
+    ? pushMetrics({ telemetry: { collect: collectOwn }, endpoint: otlpEndpoint, warn: logger && pushWarning(logger) })
+    : undefined;
   load?.start();
   runtime.start();
   const shutdown = gracefulShutdown(server, {
@@ -101,11 +107,15 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
         runtime.stop();
       }
     },
+    onPhase: (phase, trigger) => logger?.info({ event: "gateway.shutdown", phase, trigger }, `shutdown: ${phase}`),
+    onError: (err) => logger?.error({ event: "gateway.shutdown-error", err }, "shutdown: something has failed"),
     exit,
   });
+  const { url } = server;
+  logger?.info({ event: "gateway.started", url, routes: config.routes.length }, `listening on ${url}`);
   isReady = shutdown.isReady;
   return {
-    url: server.url,
+    url,
     gateway,
     shutdown,
     collect: collectOwn,
@@ -114,4 +124,8 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
       shutdown.dispose();
     },
   };
+}
+
+function pushWarning(logger: Logger): (message: string) => void {
+  return (message) => logger.warn({ event: "gateway.metrics-not-sent" }, message);
 }

@@ -1,8 +1,10 @@
 // The gateway as a Worker, for a configuration that is bundled with it. Everything is built when this is called, at
 // module scope, where Workers allow no timer, no chance and no I/O.
+import { logTransitions } from "@headgate/core";
 import { createTelemetry } from "@headgate/otel";
 import { createApp } from "../app.ts";
 import { parseConfig } from "../config.ts";
+import { consoleLogger } from "./console-logger.ts";
 import { fetchUpstream } from "./fetch-upstream.ts";
 import { flushMetrics } from "./flush-metrics.ts";
 import { respond } from "./respond.ts";
@@ -31,11 +33,13 @@ const permitLeaseMs = 60_000;
 export function createWorker(config: unknown): GatewayWorker {
   const telemetry = createTelemetry();
   const flush = flushMetrics(telemetry);
+  const checked = parseConfig(config, "The bundled configuration");
   const gateway = createApp({
-    config: parseConfig(config, "The bundled configuration"),
+    config: checked,
     upstream: fetchUpstream(),
     respond,
     meter: telemetry,
+    observer: logTransitions({ logger: consoleLogger(checked.logLevel) }),
     permitLeaseMs,
     incoming: (c) => ({
       request: c.req.raw,
