@@ -510,6 +510,19 @@ export interface LinearBackoffOptions {
     readonly jitter?: Jitter;
 }
 
+export interface LogTransitionsOptions {
+    readonly logger: Logger;
+    readonly maxPerInterval?: number;
+    readonly intervalMs?: number;
+    readonly clock?: Clock;
+}
+
+export interface Logger {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+}
+
 export interface MemoryCacheStore extends CacheStore {
     readonly size: number;
     get(key: string): CacheEntry | undefined;
@@ -571,6 +584,7 @@ export declare class Pipeline {
     readonly judgement: Judgement<unknown>;
     readonly emit: ((event: HeadgateEvent) => void) | undefined;
     readonly timed: boolean;
+    readonly tracer: Tracer | undefined;
     inFlight: number;
     constructor(options: PipelineOptions, policies: readonly Policy[], within?: {
         readonly outer: Pipeline;
@@ -579,7 +593,9 @@ export declare class Pipeline {
     execute<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<T>;
     attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>>;
     inside(at: number): Pipeline;
+    rebuilt(judgement: Judgement<unknown>, policies: readonly Policy[]): Pipeline;
     describe(): string;
+    attemptEnded(attempt: Attempt): void;
     report(call: Call): void;
 }
 
@@ -592,6 +608,7 @@ export interface PipelineOptions extends Judgement<unknown> {
     readonly name: string;
     readonly observer?: Observer | undefined;
     readonly meter?: Meter | undefined;
+    readonly tracer?: Tracer | undefined;
     readonly clock?: Clock;
     readonly checkOrder?: boolean;
 }
@@ -818,6 +835,12 @@ export interface TokenBucketState {
     readonly updatedMs: number;
 }
 
+export interface Tracer {
+    trace(pipeline: string, operation: Operation<unknown>): Operation<unknown>;
+    attemptEnded(attempt: OperationContext, call: Call): void;
+    settled(call: Call): void;
+}
+
 export interface Trip {
     readonly slowMs?: number | undefined;
     readonly timed?: boolean;
@@ -866,6 +889,8 @@ export declare function isHeadgateError(error: unknown): error is HeadgateError;
 export declare function isRefusal(error: unknown): boolean;
 
 export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
+
+export declare function logTransitions(options: LogTransitionsOptions): Observer;
 
 export declare function memoryCacheStore(options?: MemoryCacheStoreOptions): MemoryCacheStore;
 
@@ -1031,6 +1056,8 @@ export interface StandardFetchOptions {
     readonly maxQueue?: number;
     readonly openMs?: number;
     readonly observer?: Observer | undefined;
+    readonly meter?: Meter | undefined;
+    readonly tracer?: Tracer | undefined;
     readonly clock?: Clock;
     readonly random?: Random;
 }

@@ -158,6 +158,7 @@ export interface ResilienceEnv {
 export interface ResilienceOptions extends RespondOptions {
     readonly isFailure?: ((response: Response) => boolean) | undefined;
     readonly isOverload?: ((response: Response) => boolean) | undefined;
+    readonly serverTiming?: boolean;
     readonly call?: ((c: Context) => CallInit) | undefined;
 }
 

@@ -151,3 +151,21 @@ export declare function toOpenMetricsText(metrics: readonly Metric[]): string;
 export declare function toPrometheusText(metrics: readonly Metric[]): string;
 
 export declare function toResourceMetrics<Resource>(metrics: readonly Metric[], options: ResourceMetricsOptions<Resource>): ResourceMetrics<Resource>;
+
+// ── @headgate/otel/tracing
+
+export interface CreateTracerOptions {
+    readonly tracerProvider?: TracerProvider | undefined;
+    readonly attempts?: "client" | "internal";
+}
+
+export interface TracedRequest {
+    readonly method: string;
+    readonly url: string;
+}
+
+export declare function createTracer(options?: CreateTracerOptions): Tracer;
+
+export declare function traceRequest(request: TracedRequest, set: (name: string, value: string) => void): void;
+
+export declare function tracedFetch(fetch?: FetchFunction): FetchFunction;

@@ -61,10 +61,28 @@ async function pack({ dir, manifest }) {
   return tarball;
 }
 
+/** Optional peers as `name@version`, the version that the workspace has: some subpaths need theirs. */
+function optionalPeers() {
+  return packages.flatMap(({ dir, manifest }) =>
+    Object.keys(manifest.peerDependenciesMeta ?? {}).map((peer) => {
+      const { version } = JSON.parse(readFileSync(join(root, dir, "node_modules", peer, "package.json"), "utf8"));
+      return `${peer}@${version}`;
+    }),
+  );
+}
+
 /** Installs all tarballs together, the way a user's project would. */
 async function install(tarballs) {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  const args = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", ...tarballs];
+  const args = [
+    "install",
+    "--prefer-offline",
+    "--no-audit",
+    "--no-fund",
+    "--ignore-scripts",
+    ...tarballs,
+    ...optionalPeers(),
+  ];
   const { ok, output } = await run("npm", args, { cwd: folder, limitMs: LIMIT_MS });
   if (!ok) problems.push(`npm install of the tarballs failed\n${output}`);
   return ok;

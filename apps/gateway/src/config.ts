@@ -4,6 +4,10 @@ import { z } from "zod";
 const maxDelayMs = 2_147_483_647;
 const methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const;
 
+/** From the one that says most to the one that says nothing. */
+export const logLevels = ["info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
 const durationMs = z.number().gt(0).lte(maxDelayMs);
 
 const timeout = z.strictObject({
@@ -80,6 +84,10 @@ const route = z.strictObject({
     .array(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/))
     .default([])
     .describe("Keys of W3C Baggage that go on to the upstream. What else clients put into it is left out."),
+  serverTiming: z
+    .boolean()
+    .default(false)
+    .describe("Whether responses say in Server-Timing how long the request waited and how long the upstream took."),
   timeout: timeout.prefault({}),
   retry: retry.prefault({}),
   circuitBreaker: circuitBreaker.prefault({}),
@@ -89,6 +97,10 @@ const route = z.strictObject({
 const config = z
   .strictObject({
     $schema: z.string().optional().describe("For editors."),
+    logLevel: z
+      .enum(logLevels)
+      .default("info")
+      .describe("What is logged: transitions, starts and stops; on Node LOG_LEVEL goes before."),
     loadShed: z
       .boolean()
       .default(false)

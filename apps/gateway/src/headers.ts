@@ -1,5 +1,5 @@
 // Which header fields pass through a proxy, and what it adds (RFC 9110 §7.6).
-import type { HeaderList } from "./upstream.ts";
+import type { HeaderList, UpstreamRequest } from "./upstream.ts";
 
 /** Fields that are about one connection, not about the message. */
 const hopByHop = new Set([
@@ -72,6 +72,31 @@ export function toUpstreamHeaders(headers: HeaderList, from: ForwardedFrom): str
 function pushAllowed(out: string[], baggage: string, allowed: readonly string[]): void {
   const members = baggage.split(",").filter((member) => allowed.includes(member.split("=", 1)[0]?.trim() ?? ""));
   if (members.length > 0) out.push("baggage", members.map((member) => member.trim()).join(","));
+}
+
+/** Puts a request into the trace that its attempt belongs to: `traceRequest` of `@headgate/otel/tracing`. */
+export type TraceRequest = (
+  request: { readonly method: string; readonly url: string },
+  set: (name: string, value: string) => void,
+) => void;
+
+const traceFields: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
+
+/**
+ * The fields of a request with its place in the trace. The client's goes then, both fields of it: a state belongs to its
+ * parent. Baggage stays what the route allows.
+ */
+export function withTrace(request: Omit<UpstreamRequest, "signal">, traceRequest: TraceRequest): HeaderList {
+  const fields = new Map<string, string>();
+  traceRequest({ method: request.method, url: request.origin + request.path }, (name, value) =>
+    fields.set(name, value),
+  );
+  fields.delete("baggage");
+  if (fields.size === 0) return request.headers;
+  const kept = (name: string) => !fields.has(name) && !(fields.has("traceparent") && traceFields.has(name));
+  const { headers } = request;
+  const others = headers.filter((_, i) => kept(headers[i - (i % 2)] as string));
+  return [...others, ...[...fields].flat()];
 }
 
 /** The fields of a response as the client gets them. */

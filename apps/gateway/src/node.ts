@@ -2,11 +2,13 @@
 import cluster from "node:cluster";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Logger } from "@headgate/core";
 import { serveFlaky } from "@headgate/flaky/node";
 import { type ClusterEvent, type ClusterService, ListenError, runCluster } from "@headgate/node";
 import type { Metric } from "@headgate/otel";
 import { ConfigError, type GatewayConfig } from "./config.ts";
 import { integerFrom, loadConfig, workersFrom } from "./node/load-config.ts";
+import { createLogger, logLevelFrom } from "./node/logger.ts";
 import { type RunningGateway, startGateway, type StartOptions } from "./node/start-gateway.ts";
 
 export { loadConfig } from "./node/load-config.ts";
@@ -22,11 +24,13 @@ async function main(): Promise<void> {
   const workers = workersFrom(process.argv.slice(2));
   const own = path !== undefined && path !== "";
   const config = loadConfig(path);
+  const logger = createLogger(logLevelFrom(process.env) ?? config.logLevel);
   const demo = own ? undefined : await demoUrl();
   const options: StartOptions = {
     config: demo === undefined ? config : withUpstream(config, demo),
     port: integerFrom("PORT", 8787, 65_535),
     hostname: process.env["HOST"] ?? "127.0.0.1",
+    logger,
     otlpEndpoint: process.env["OTEL_EXPORTER_OTLP_ENDPOINT"],
     maxConnections: integerFrom("MAX_CONNECTIONS", 10_000, 1_000_000),
     // Nobody watches the readiness of the demo.
@@ -36,7 +40,7 @@ async function main(): Promise<void> {
   if (workers === undefined) {
     const exit = (code: number) => process.exit(code);
     const { url } = await startGateway({ ...options, signals: ["SIGTERM", "SIGINT"], exit });
-    greet(url, demo, config);
+    if (isWatched(demo)) greet(url, demo, config);
     return;
   }
   // PORT=0: only who listens knows the port.
@@ -47,11 +51,12 @@ async function main(): Promise<void> {
     workers,
     start: async (peers) => serviceOf(await startGateway({ ...options, collect: () => peers.collect() })),
     stopTimeoutMs: (options.readinessGraceMs ?? 0) + (options.drainTimeoutMs ?? 0) + 10_000,
-    onEvent: report,
+    onEvent: (event) => report(event, logger),
     exit: (code) => process.exit(code),
   });
-  greet(`http://${options.hostname}:${await listening}`, demo, config);
-  console.log(`${workers} workers: ${primary.pids.join(", ")}\n`);
+  const url = `http://${options.hostname}:${await listening}`;
+  if (isWatched(demo)) greet(url, demo, config);
+  logger.info({ event: "cluster.started", url, pids: primary.pids }, `${workers} workers`);
 }
 
 /** The embedded configuration has an upstream to try: the demo, in this process (the primary, in a cluster) and on its own port. */
@@ -75,11 +80,17 @@ function serviceOf(running: RunningGateway): ClusterService<Metric> {
   };
 }
 
-/** What happens to the processes, for the log. Those that start as planned are in the greeting. */
-function report(event: ClusterEvent): void {
-  if (event.type === "cluster.worker-ready") return;
-  const { type, ...details } = event;
-  console.log(type, JSON.stringify(details));
+/** What happens to the processes, for the log. Those that start as planned log that themselves. */
+function report({ type, ...details }: ClusterEvent, logger: Logger): void {
+  if (type === "cluster.worker-ready") return;
+  const asPlanned = type === "cluster.reloaded" || ("expected" in details && details.expected);
+  const { error: err, ...fields } = { error: undefined, ...details };
+  logger[asPlanned ? "info" : "warn"]({ event: type, ...fields, ...(err !== undefined && { err }) }, type);
+}
+
+/** Whether somebody sits in front of it, who is better served with something to try than with JSON alone. */
+function isWatched(demo: string | undefined): boolean {
+  return demo !== undefined || process.stdout.isTTY;
 }
 
 function greet(url: string, demo: string | undefined, config: GatewayConfig): void {
@@ -102,6 +113,9 @@ const [, script] = process.argv;
 if (script !== undefined && import.meta.url === pathToFileURL(resolve(script)).href) {
   main().catch((error: unknown) => {
     console.error(isExpected(error) ? error.message : error);
+    const { message, code } =
+      error instanceof Error ? (error as Error & { code?: unknown }) : { message: String(error) };
+    createLogger("info").error({ event: "gateway.failed", code }, `does not start: ${message}`);
     process.exit(1);
   });
 }

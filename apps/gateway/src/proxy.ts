@@ -2,9 +2,10 @@
 import { isHeadgateError, type OperationContext, type TimeoutError } from "@headgate/core";
 import { problem } from "@headgate/hono";
 import { GatewayError, gatewayProblems } from "./gateway-error.ts";
-import { field, toClientHeaders, toUpstreamHeaders } from "./headers.ts";
+import { field, toClientHeaders, toUpstreamHeaders, withTrace } from "./headers.ts";
 import { readBody } from "./read-body.ts";
 import { judgement, type Route } from "./route.ts";
+import { ServerTiming } from "./server-timing.ts";
 import {
   ClientBodyError,
   type HeaderList,
@@ -35,6 +36,7 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
   const { request, headers } = incoming;
   const { method, signal } = request;
   const upload: Upload = { awaited: false };
+  const timing = route.config.serverTiming ? new ServerTiming(route.clock) : undefined;
   let clientIsSlow = false;
   try {
     const target = toTarget(route, request.url);
@@ -66,10 +68,17 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     };
     const pipeline = repeatable ? route.repeatable : route.once;
     const response = await pipeline.execute(
-      (context) => send(upstream, { ...outgoing, signal: context.signal }, context, incoming.waitUntil),
+      (context) => {
+        timing?.sent();
+        const traced = route.traceRequest ? withTrace(outgoing, route.traceRequest) : outgoing.headers;
+        const request = { ...outgoing, headers: traced, signal: context.signal };
+        return send(upstream, request, context, incoming.waitUntil);
+      },
       { ...judgement, isIgnored, signal },
     );
-    return respond(response.status, toClientHeaders(response.headers), response.body, method);
+    const fields = toClientHeaders(response.headers);
+    if (timing) fields.push("server-timing", String(timing));
+    return respond(response.status, fields, response.body, method);
   } catch (error) {
     const left = error instanceof ClientBodyError || (signal.aborted && error === signal.reason);
     if (left) return new Response(null, { status: clientClosedRequest });

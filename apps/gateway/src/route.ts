@@ -20,16 +20,21 @@ import {
   systemClock,
   systemRandom,
   timeout,
+  type Tracer,
 } from "@headgate/core";
 import { parseRetryAfter } from "@headgate/core/fetch";
 import type { RouteConfig } from "./config.ts";
-import { field } from "./headers.ts";
+import { field, type TraceRequest } from "./headers.ts";
 import { UpstreamUnreachableError, type UpstreamResponse } from "./upstream.ts";
 
 export interface RouteSeams {
   readonly observer?: Observer | undefined;
   /** Counts the calls of every route. @default none */
   readonly meter?: Meter | undefined;
+  /** Makes spans of the calls of every route. @default none */
+  readonly tracer?: Tracer | undefined;
+  /** Tells upstreams which span they are called from. @default the client's own fields go on */
+  readonly traceRequest?: TraceRequest | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   /** What decides whether calls are let in at all: a shutdown. @default none */
@@ -49,10 +54,13 @@ export interface Route {
   readonly repeatable: Pipeline;
   /** For requests that may not. */
   readonly once: Pipeline;
+  readonly clock: Clock;
+  readonly traceRequest: TraceRequest | undefined;
 }
 
 export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
-  const { observer, meter, clock = systemClock, random = systemRandom, admission, permitLeaseMs } = seams;
+  const { observer, meter, tracer, traceRequest, clock = systemClock, random = systemRandom } = seams;
+  const { admission, permitLeaseMs } = seams;
   const { name } = config;
   const { origin, pathname } = new URL(config.upstream);
   const deadline = timeout({ timeoutMs: config.timeout.timeoutMs, clock });
@@ -74,7 +82,7 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
   });
   const limit = concurrencyLimit({ name, ...config.concurrencyLimit, leaseMs: permitLeaseMs, clock });
   const guards = [...(admission ? [admission] : []), breaker, limit];
-  const options = { name, observer, meter, clock };
+  const options = { name, observer, meter, tracer, clock };
   return {
     config,
     origin,
@@ -83,6 +91,8 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     limit,
     repeatable: pipeline(options, deadline, attempts, ...guards),
     once: pipeline(options, deadline, ...guards),
+    clock,
+    traceRequest,
   };
 }
 

@@ -23,6 +23,7 @@ describe("parseConfig", () => {
       methods: ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
       trustForwarded: false,
       baggage: [],
+      serverTiming: false,
       timeout: { timeoutMs: 5000 },
       retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536 },
       circuitBreaker: { maxFailures: 5, openMs: 30_000 },

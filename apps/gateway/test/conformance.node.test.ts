@@ -84,6 +84,7 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
         baggage: ["tenant"],
         ...quick,
       },
+      { name: "timed", pathPrefix: "/timed", upstream: demo, serverTiming: true },
       { name: "raw", pathPrefix: "/raw", upstream: rawUpstream, ...quick },
       { name: "down", pathPrefix: "/down", upstream: `http://127.0.0.1:${closed}`, ...quick },
       { name: "touchy", pathPrefix: "/touchy", upstream: demo, circuitBreaker: { maxFailures: 1 } },

@@ -44,7 +44,16 @@ function configFile(text: string): string {
   return path;
 }
 
-const urlOf = (out: string): string | undefined => /^Headgate gateway: +(http:\S+)$/m.exec(out)?.[1];
+const urlOf = (out: string): string | undefined =>
+  /^Headgate gateway: +(http:\S+)$/m.exec(out)?.[1] ??
+  (logged(out, "gateway.started")[0]?.["url"] as string | undefined);
+
+/** The lines of the log that say this. */
+function logged(out: string, event: string): Record<string, unknown>[] {
+  const whole = out.slice(0, out.lastIndexOf("\n") + 1).split("\n");
+  const lines = whole.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>);
+  return lines.filter((line) => line["event"] === event);
+}
 
 /** Calls that all workers together have counted as successes. */
 async function succeeded(url: string): Promise<number> {
@@ -86,7 +95,9 @@ describe("the gateway's process", () => {
       expect(said.err).toContain(path);
       expect(said.err).toContain(`is not a usable configuration:\n  ${message}`);
       expect(said.err).not.toContain("    at ");
-      expect(said.out).toBe("");
+      expect(logged(said.out, "gateway.failed")).toMatchObject([
+        { level: "error", code: "ERR_CONFIG", msg: expect.stringContaining(message) as string },
+      ]);
     },
     20_000,
   );
@@ -106,7 +117,7 @@ describe("the gateway's process", () => {
   it("serves with several workers, adds up what they counted, and replaces one that dies", async () => {
     const { child, said, ended } = start({}, "--workers", "2");
     const url = await eventually(() => urlOf(said.out), 20_000);
-    const pids = await eventually(() => /^2 workers: (\d+), (\d+)$/m.exec(said.out)?.slice(1).map(Number), 5000);
+    const pids = await eventually(() => logged(said.out, "cluster.started")[0]?.["pids"] as number[] | undefined, 5000);
     const answers = await Promise.all(Array.from({ length: 40 }, () => send(`${url}/demo/echo`)));
     expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(200));
     expect(await succeeded(url)).toBe(40);
@@ -120,6 +131,49 @@ describe("the gateway's process", () => {
     expect(await ended).toBe(0);
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   }, 40_000);
+
+  it("logs JSON alone with a configuration of its own: starts, transitions and stops, and no call", async () => {
+    const upstream = new HeldUpstream();
+    const route = { name: "held", pathPrefix: "/held", upstream: await upstream.listen(), retry: { maxAttempts: 1 } };
+    const config = { routes: [{ ...route, circuitBreaker: { maxFailures: 2, openMs: 60_000 } }] };
+    try {
+      const { child, said, ended } = start({ HEADGATE_CONFIG: configFile(JSON.stringify(config)) });
+      const url = await eventually(() => urlOf(said.out), 15_000);
+      await upstream.close();
+      for (let i = 0; i < 20; i++) expect((await send(`${url}/held/gone`)).status).toBeGreaterThanOrEqual(502);
+      child.kill("SIGTERM");
+      expect(await ended).toBe(0);
+      const lines = said.out
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(lines.map(({ level, event, phase }) => [level, event, ...(phase === undefined ? [] : [phase])])).toEqual([
+        ["info", "gateway.started"],
+        ["warn", "circuit-breaker.opened"],
+        ...["grace", "draining", "flushing", "done"].map((phase) => ["info", "gateway.shutdown", phase]),
+      ]);
+      expect(lines[1]).toMatchObject({
+        pipeline: "held",
+        name: "held",
+        msg: 'circuit "held" opened',
+        pid: child.pid,
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
+      });
+    } finally {
+      await upstream.close().catch(() => {});
+    }
+  }, 30_000);
+
+  it("logs nothing where LOG_LEVEL says so, and refuses a level that is none", async () => {
+    const { child, said, ended } = start({ LOG_LEVEL: "silent" });
+    await eventually(() => urlOf(said.out), 15_000);
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    expect(said.out).not.toContain('"event"');
+    const wrong = start({ LOG_LEVEL: "loud" });
+    expect(await wrong.ended).toBe(1);
+    expect(wrong.said.err).toContain('LOG_LEVEL must be one of info, warn, error, silent, got "loud"');
+  }, 30_000);
 
   it("says that it is not ready before it closes, and serves on meanwhile", async () => {
     const upstream = new HeldUpstream();

@@ -201,7 +201,7 @@ export class Call {
     this.justTimed = true;
   }
 
-  /** Milliseconds since the call began; 0 in a pipeline with neither meter nor observer. */
+  /** Milliseconds since the call began; 0 in a pipeline without meter, observer and tracer. */
   elapsedMs(): number {
     // Subtracted here and not handed out: a number that is passed on is an object.
     return this.startedMs === null ? 0 : this.pipeline.clock.now() - this.startedMs;
@@ -326,6 +326,7 @@ export class Call {
     if (this.at < policies.length) this.interruptAt(this.at);
     else if (this.work !== null) {
       this.work.abandon(error, byTimer);
+      this.pipeline.attemptEnded(this.work);
       this.emit?.({ type: "operation.abandoned", pipeline: name, attempt: this.work.attempt });
     }
   }

@@ -116,14 +116,12 @@ function start(call: Call): boolean {
   try {
     const returned = call.operation(work);
     if (!isThenable(returned)) {
-      work.runEnded();
-      judge(call, false, returned);
+      workEnded(work, false, returned);
       return true;
     }
     promise = returned instanceof Promise ? returned : Promise.resolve(returned);
   } catch (error) {
-    work.runEnded();
-    judge(call, true, error);
+    workEnded(work, true, error);
     return true;
   }
   call.running = settleWith(work, promise);
@@ -140,12 +138,12 @@ function settleWith(work: Attempt, promise: Promise<unknown>): Promise<unknown> 
 
 function workSettled(work: Attempt, threw: boolean, value: unknown): unknown {
   const { call } = work;
-  work.runEnded();
   if (work.abandoned) {
+    work.runEnded();
     if (!threw) call.discard(value);
     work.endIfOver();
   } else {
-    judge(call, threw, value);
+    workEnded(work, threw, value);
     goUp(call, call.pipeline.policies.length - 1);
   }
   return call.resolve === follow ? whatFollows(call) : undefined;
@@ -165,6 +163,14 @@ function whatFollows(call: Call): unknown {
   if (call.reject === null) return toResult(call);
   if (call.threw) throw call.result;
   return call.result;
+}
+
+/** An attempt that is still wanted has ended. */
+function workEnded(work: Attempt, threw: boolean, value: unknown): void {
+  const { call } = work;
+  work.runEnded();
+  judge(call, threw, value);
+  if (call.pipeline.tracer !== undefined) call.pipeline.attemptEnded(work);
 }
 
 /** Decides the outcome of what the operation returned or threw, and sets it. */

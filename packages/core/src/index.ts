@@ -45,6 +45,8 @@ export {
 export type { ConcurrencyLimitReason, TimeoutScope } from "./errors.ts";
 export { explain } from "./explain.ts";
 export type { Explanation } from "./explain.ts";
+export { logTransitions } from "./log-transitions.ts";
+export type { Logger, LogTransitionsOptions } from "./log-transitions.ts";
 export type { Meter, PipelineMeter } from "./meter.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { PolicyOrderError } from "./order.ts";
@@ -75,6 +77,7 @@ export { standardPipeline } from "./standard-pipeline.ts";
 export type { StandardPipelineOptions } from "./standard-pipeline.ts";
 export { timeout } from "./timeout.ts";
 export type { Timeout, TimeoutOptions } from "./timeout.ts";
+export type { Tracer } from "./tracer.ts";
 export { countWindow } from "./trip-count-window.ts";
 export type { CountWindowOptions } from "./trip-count-window.ts";
 export type { RatioOptions } from "./trip-thresholds.ts";

@@ -1,4 +1,5 @@
 // A pipeline: an ordered list of policies, outermost first, around any asynchronous function.
+import type { Attempt } from "./attempt.ts";
 import { Call, type ExecuteOptions, type Judgement, type Operation } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { follow, goDown, type OperationResult, settle, toResult } from "./engine.ts";
@@ -10,6 +11,7 @@ import { checkOrder } from "./order.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { linkTo } from "./signal-link.ts";
+import type { Tracer } from "./tracer.ts";
 
 export interface PipelineOptions extends Judgement<unknown> {
   /** Stands in errors, events and metrics. */
@@ -18,6 +20,8 @@ export interface PipelineOptions extends Judgement<unknown> {
   readonly observer?: Observer | undefined;
   /** Counts the calls, for metrics. @default none */
   readonly meter?: Meter | undefined;
+  /** Makes spans of the calls and their attempts. @default none */
+  readonly tracer?: Tracer | undefined;
   /** Where durations and remaining time come from. @default systemClock */
   readonly clock?: Clock;
   /** Whether an order in which a policy can never act is refused. @default true */
@@ -51,8 +55,11 @@ export class Pipeline {
   readonly judgement: Judgement<unknown>;
   /** Tells whoever wants to know what happens; undefined without anybody. */
   readonly emit: ((event: HeadgateEvent) => void) | undefined;
-  /** Whether somebody wants to know how long calls take. */
+  /** Whether somebody wants to know how calls end, and how long they take. */
   readonly timed: boolean;
+  readonly tracer: Tracer | undefined;
+  private readonly options: PipelineOptions;
+  private readonly isInner: boolean;
   private readonly observe: ((event: HeadgateEvent) => void) | undefined;
   private readonly meter: PipelineMeter | undefined;
   /** Calls that are not settled yet. On Workers a call whose request was killed never is. */
@@ -66,8 +73,10 @@ export class Pipeline {
     policies: readonly Policy[],
     within?: { readonly outer: Pipeline; readonly at: number },
   ) {
-    const { name, clock = systemClock, observer, meter } = options;
+    const { name, clock = systemClock, observer, meter, tracer } = options;
     const { isFailure, isIgnored, isOverload, discard, retryAfterMs } = options;
+    this.options = options;
+    this.isInner = within !== undefined;
     this.name = name;
     this.policies = policies;
     this.enters = policies.map(({ enter }) => enter);
@@ -94,7 +103,8 @@ export class Pipeline {
     this.nothingKept = policies.map(() => undefined);
     this.judgement = { isFailure, isIgnored, isOverload, discard, retryAfterMs };
     this.meter = meter?.meterOf(name);
-    this.timed = observer !== undefined || meter !== undefined;
+    this.tracer = tracer;
+    this.timed = observer !== undefined || meter !== undefined || tracer !== undefined;
     this.observe = observer && guarded(observer);
     const counted = this.meter?.observer && guarded(this.meter.observer);
     this.emit = this.observe && counted ? both(this.observe, counted) : (this.observe ?? counted);
@@ -140,15 +150,27 @@ export class Pipeline {
   /** @internal What is inside the policy at `at`, as a pipeline of its own: for `Call.runInside`. */
   inside(at: number): Pipeline {
     return (this.insides[at] ??= new Pipeline(
-      { ...this.judgement, name: this.name, clock: this.clock, observer: this.emit && withoutSettled(this.emit) },
+      {
+        ...this.judgement,
+        name: this.name,
+        clock: this.clock,
+        observer: this.emit && withoutSettled(this.emit),
+        tracer: this.tracer,
+      },
       this.policies.slice(at + 1),
       { outer: this, at },
     ));
   }
 
+  /** @internal The same for other policies and another judgement: who is told, counts and traces stays. */
+  rebuilt(judgement: Judgement<unknown>, policies: readonly Policy[]): Pipeline {
+    return new Pipeline({ ...this.options, ...judgement }, policies);
+  }
+
   /** Sends a call on its way, until it is settled or waits for something. */
   private begin<T>(operation: Operation<T>, options: ExecuteOptions<T> | undefined): Call {
-    const call = new Call(this, operation, (options as ExecuteOptions<unknown> | undefined) ?? noOptions);
+    const run = this.tracer === undefined ? operation : this.traced(this.tracer, operation);
+    const call = new Call(this, run, (options as ExecuteOptions<unknown> | undefined) ?? noOptions);
     if (this.timed) call.start(this.clock.now());
     if (options !== undefined && !this.admits(call, options)) {
       settle(call);
@@ -157,6 +179,14 @@ export class Pipeline {
     goDown(call, 0);
     if (options !== undefined && call.phase !== "done") this.watch(call, options);
     return call;
+  }
+
+  private traced(tracer: Tracer, operation: Operation<unknown>): Operation<unknown> {
+    try {
+      return tracer.trace(this.name, operation);
+    } catch {
+      return operation;
+    }
   }
 
   /** Whether the caller wants the call at all. */
@@ -201,10 +231,25 @@ export class Pipeline {
     return [`pipeline "${this.name}"`, ...lines, "  operation"].join("\n");
   }
 
+  /** @internal The engine's word on an attempt. */
+  attemptEnded(attempt: Attempt): void {
+    try {
+      this.tracer?.attemptEnded(attempt, attempt.call);
+    } catch {
+      // As for an observer.
+    }
+  }
+
   /** @internal The engine's last word on a call. */
   report(call: Call): void {
     try {
       this.meter?.settled(call);
+    } catch {
+      // As for an observer.
+    }
+    try {
+      // Work inside a call is no call of a caller's.
+      if (!this.isInner) this.tracer?.settled(call);
     } catch {
       // As for an observer.
     }
@@ -275,6 +320,8 @@ export function pipeline(
   if (options.observer !== undefined) checkFunction("pipeline.observer", options.observer);
   if (options.meter !== undefined && typeof options.meter?.meterOf !== "function")
     rejectOption("pipeline.meter", "an object with a function `meterOf`", options.meter);
+  if (options.tracer !== undefined && typeof options.tracer?.trace !== "function")
+    rejectOption("pipeline.tracer", "an object with a function `trace`", options.tracer);
   const flat = policies.flatMap((part) => (part instanceof Pipeline ? part.policies : [part]));
   flat.forEach((policy, i) => {
     const isPolicy = typeof policy?.enter === "function" || typeof policy?.leave === "function";

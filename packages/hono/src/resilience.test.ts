@@ -45,6 +45,35 @@ function appOf(guarded: ReturnType<typeof pipeline>, handler: Handler<Resilience
 type AppContext = Context<ResilienceEnv>;
 
 describe("resilience", () => {
+  it("says how long the request waited and the handler took only where that is wanted", async () => {
+    const clock = new TestClock();
+    const handler = async (c: AppContext) => {
+      await clock.sleep(40);
+      return c.text("done", { headers: { "server-timing": "db;dur=3" } });
+    };
+    const policies = [concurrencyLimit({ maxConcurrent: 1, maxQueue: 1, clock })];
+    const guarded = pipeline({ name: "orders", clock }, ...policies);
+    const app = new Hono<ResilienceEnv>();
+    app.get("/timed", resilience(guarded, { serverTiming: true }), handler);
+    app.get("/", resilience(guarded), handler);
+    const responses = [app.request("/timed"), app.request("/timed")];
+    await clock.advance(40);
+    await (await responses[0])?.text();
+    await clock.advance(40);
+    const timings = await Promise.all(responses.map(async (one) => (await one).headers.get("server-timing")));
+    expect(timings).toEqual([
+      "db;dur=3, queue;dur=0.0, handler;dur=40.0",
+      "db;dur=3, queue;dur=40.0, handler;dur=40.0",
+    ]);
+    const plain = app.request("/");
+    await (await responses[1])?.text();
+    await clock.advance(40);
+    expect((await plain).headers.get("server-timing")).toBe("db;dur=3");
+    expect(() => resilience(guarded, { serverTiming: 1 as never })).toThrow(
+      "`resilience.serverTiming` must be a boolean, got 1",
+    );
+  });
+
   it("gives handlers signal, deadline and attempt, typed", async () => {
     const clock = new TestClock(1000);
     const guarded = pipeline({ name: "orders", clock }, timeout({ timeoutMs: 200, clock }));

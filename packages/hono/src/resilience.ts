@@ -11,6 +11,11 @@ export interface ResilienceOptions extends RespondOptions {
   readonly isFailure?: ((response: Response) => boolean) | undefined;
   /** Which responses mean overload. @default 429 and 503 */
   readonly isOverload?: ((response: Response) => boolean) | undefined;
+  /**
+   * Whether responses say in `Server-Timing` how long the request waited and how long the handler took: `queue;dur=1.2,
+   * handler;dur=48.0`, in milliseconds. It shows clients how the inside is doing. @default false
+   */
+  readonly serverTiming?: boolean;
   /** What the policies are told of a request: priority, key, weight. @default nothing */
   readonly call?: ((c: Context) => CallInit) | undefined;
 }
@@ -68,12 +73,14 @@ function resilienceSettings(pipeline: Pipeline, options: ResilienceOptions): Cha
   }
   const { isFailure = judgement.isFailure ?? isServerError, isOverload = judgement.isOverload ?? isOverloaded } =
     options;
+  const { serverTiming = false } = options;
+  if (typeof serverTiming !== "boolean") rejectOption("resilience.serverTiming", "a boolean", serverTiming);
   checkFunction("resilience.isFailure", isFailure);
   checkFunction("resilience.isOverload", isOverload);
   if (options.call !== undefined) checkFunction("resilience.call", options.call);
   if (options.respond !== undefined) checkFunction("resilience.respond", options.respond);
   const holdsBody = policies.some(({ kind }) => !holdNothing.has(kind));
-  return { pipeline, holdsBody, isFailure, isOverload, call: options.call, respond: options.respond };
+  return { pipeline, holdsBody, isFailure, isOverload, serverTiming, call: options.call, respond: options.respond };
 }
 
 const isServerError = ({ status }: Response): boolean => status >= 500;

@@ -13,6 +13,8 @@ export interface ChainSettings extends RespondOptions {
   readonly pipeline: Pipeline;
   /** Whether a policy counts the response's body as work. */
   readonly holdsBody: boolean;
+  /** Whether the response says how long the request waited and how long the handler took. @default false */
+  readonly serverTiming?: boolean;
   readonly isFailure?: ((response: Response) => boolean) | undefined;
   readonly isOverload?: ((response: Response) => boolean) | undefined;
   readonly call?: ((c: Context) => CallInit) | undefined;
@@ -32,12 +34,14 @@ class ChainRun {
   thrown: { readonly error: unknown } | undefined = undefined;
   /** What it threw, and Hono has made a response of. */
   answered: { readonly error: unknown } | undefined = undefined;
+  private readonly beganMs: number;
   private endProtection: (() => void) | undefined = undefined;
 
   constructor(settings: ChainSettings, c: Context<ResilienceEnv>, next: Next) {
     this.settings = settings;
     this.c = c;
     this.next = next;
+    this.beganMs = settings.serverTiming ? settings.pipeline.clock.now() : 0;
   }
 
   async operation(context: OperationContext): Promise<Result> {
@@ -46,6 +50,7 @@ class ChainRun {
     c.set("deadline", context.deadline);
     c.set("resilience", context);
     this.state = "running";
+    const startMs = settings.serverTiming ? settings.pipeline.clock.now() : 0;
     try {
       await this.next();
     } catch (error) {
@@ -57,6 +62,7 @@ class ChainRun {
     }
     // The call is over: the context's response is another answer, or will be in a moment.
     if (context.signal.aborted) return undefined;
+    if (settings.serverTiming) this.tellTiming(startMs, settings.pipeline.clock.now());
     const { res, error } = c;
     if (error !== undefined && this.isBlamedOn(error, res)) {
       this.answered = { error };
@@ -69,6 +75,13 @@ class ChainRun {
     }
     this.response = c.res;
     return this.response;
+  }
+
+  /** W3C Server Timing. */
+  private tellTiming(startMs: number, endMs: number): void {
+    const ms = (duration: number) => Math.max(0, duration).toFixed(1);
+    const value = `queue;dur=${ms(startMs - this.beganMs)}, handler;dur=${ms(endMs - startMs)}`;
+    this.c.header("server-timing", value, { append: true });
   }
 
   /** Hono has made a response of an error already. The policies shall see the error where it tells them more. */

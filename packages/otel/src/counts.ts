@@ -2,7 +2,7 @@
 // so every place that keeps one has a bound; what is past it is counted together.
 import { type Call, type HeadgateEvent, isRefusal, type PipelineMeter } from "@headgate/core";
 import * as definitions from "./definitions.ts";
-import { ErrorTypes, outcomes, type PipelineOutcome } from "./error-types.ts";
+import { ErrorTypes, hasFallenBack, outcomes, type PipelineOutcome } from "./error-types.ts";
 import { Histogram } from "./histogram.ts";
 import type { Attributes, HistogramDefinition } from "./metrics.ts";
 
@@ -128,19 +128,14 @@ export class PipelineCounts implements PipelineMeter {
 
   private countsOf(call: Call): CallCounts {
     const { outcome, result } = call;
-    if (outcome === "success") return this.hasFallenBack(call) ? this.answered : this.success;
+    if (outcome === "success") {
+      if (!hasFallenBack(call)) return this.success;
+      this.fallingBack--;
+      return this.answered;
+    }
     // What is ignored is a refusal of ours, or the caller's own end of the call, with whatever reason.
     if (outcome === "ignored" && !isRefusal(result)) return this.cancelled;
     return this.failedWith(this.shared.errorTypes.of(result));
-  }
-
-  /** A fallback remembers the calls that it has handled. */
-  private hasFallenBack(call: Call): boolean {
-    const fellBack = call.pipeline.policies.some(
-      ({ kind }, at) => kind === "fallback" && call.recall(at) !== undefined,
-    );
-    if (fellBack) this.fallingBack--;
-    return fellBack;
   }
 
   private failedWith(type: string): CallCounts {

@@ -1,5 +1,5 @@
 // What errors and failed values are called in metrics: a bounded set, whatever programs throw.
-import { isHeadgateError } from "@headgate/core";
+import { type Call, isHeadgateError } from "@headgate/core";
 import { other } from "./definitions.ts";
 
 const maxErrorTypes = 20;
@@ -25,6 +25,11 @@ export const outcomes: ReadonlyMap<string, PipelineOutcome> = new Map<string, Pi
   ["ERR_RATE_LIMIT", "rejected_rate_limit"],
   ["ERR_LOAD_SHED", "rejected_shed"],
 ]);
+
+/** Whether a fallback has answered: it remembers the calls that it has handled. */
+export function hasFallenBack(call: Call): boolean {
+  return call.pipeline.policies.some(({ kind }, at) => kind === "fallback" && call.recall(at) !== undefined);
+}
 
 /**
  * Names errors by our code, else by the name of the class, for the first 20 of those; a failed value that has an HTTP status

@@ -12,6 +12,8 @@ export interface PushMetricsOptions {
   readonly endpoint: string;
   /** @default 10000 */
   readonly intervalMs?: number;
+  /** Is told once when sending begins to fail. @default console.warn */
+  readonly warn?: ((message: string) => void) | undefined;
 }
 
 export interface MetricsPush {
@@ -27,7 +29,7 @@ const lastExportMs = 2000;
  * `OTEL_RESOURCE_ATTRIBUTES` and the headers in `OTEL_EXPORTER_OTLP_HEADERS` are honoured.
  */
 export function pushMetrics(options: PushMetricsOptions): MetricsPush {
-  const { telemetry, endpoint, intervalMs = 10_000 } = options;
+  const { telemetry, endpoint, intervalMs = 10_000, warn = (message) => console.warn(message) } = options;
   const startTimeMs = Date.now();
   const resource = resourceFromAttributes({
     "service.name": "headgate-gateway",
@@ -40,7 +42,8 @@ export function pushMetrics(options: PushMetricsOptions): MetricsPush {
     },
   };
   const timeoutMillis = Math.min(exportTimeoutMs, intervalMs);
-  const exporter = new WarningExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`, timeoutMillis });
+  const url = `${endpoint.replace(/\/+$/, "")}/v1/metrics`;
+  const exporter = new WarningExporter({ url, timeoutMillis }, warn);
   const reader = new PeriodicExportingMetricReader({
     exporter,
     exportIntervalMillis: intervalMs,
@@ -67,6 +70,12 @@ class WarningExporter extends OTLPMetricExporter {
   /** What becomes of an export that nobody waits for any more is not worth a warning. */
   quiet = false;
   #failing = false;
+  readonly #tell: (message: string) => void;
+
+  constructor(config: ConstructorParameters<typeof OTLPMetricExporter>[0], tell: (message: string) => void) {
+    super(config);
+    this.#tell = tell;
+  }
 
   override export(...[metrics, done]: Parameters<OTLPMetricExporter["export"]>): void {
     super.export(metrics, (result) => {
@@ -78,7 +87,7 @@ class WarningExporter extends OTLPMetricExporter {
 
   /** Once for a series of failures. */
   warn(reason: string): void {
-    if (!this.quiet && !this.#failing) console.warn(`Metrics cannot be sent: ${reason}`);
+    if (!this.quiet && !this.#failing) this.#tell(`Metrics cannot be sent: ${reason}`);
     this.#failing = true;
   }
 }

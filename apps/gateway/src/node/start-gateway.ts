@@ -1,7 +1,9 @@
 // The gateway as a server of this process, with its upstream connections, its metrics and its end in order.
 import type { IncomingMessage } from "node:http";
+import { type Logger, logTransitions } from "@headgate/core";
 import { admission, gracefulShutdown, runtimeMetrics, saturation, serve, type Shutdown } from "@headgate/node";
 import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
+import { createTracer, traceRequest } from "@headgate/otel/tracing";
 import { createApp, type Gateway } from "../app.ts";
 import type { GatewayConfig } from "../config.ts";
 import { pushMetrics } from "./push-metrics.ts";
@@ -14,6 +16,8 @@ export interface StartOptions {
   readonly port: number;
   /** @default "127.0.0.1" */
   readonly hostname?: string;
+  /** Where transitions, the start and the stop are logged, never calls. @default nowhere */
+  readonly logger?: Logger | undefined;
   /** Where metrics are pushed to over OTLP. @default nowhere */
   readonly otlpEndpoint?: string | undefined;
   /** How long it serves on after it has said that it is not ready. @default 0 */
@@ -48,7 +52,7 @@ const nothing = (): void => {};
 
 /** @throws {ListenError} when it cannot listen. */
 export async function startGateway(options: StartOptions): Promise<RunningGateway> {
-  const { config, port, hostname = "127.0.0.1", otlpEndpoint, collect } = options;
+  const { config, port, hostname = "127.0.0.1", otlpEndpoint, collect, logger } = options;
   const {
     maxConnections = 10_000,
     readinessGraceMs = 0,
@@ -68,6 +72,9 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     upstream,
     respond,
     meter: telemetry,
+    observer: logger && logTransitions({ logger }),
+    tracer: createTracer(),
+    traceRequest,
     admission: admission({ stopping: stopping.signal }),
     pressure: load && (() => load.pressure),
     isReady: () => isReady(),
@@ -82,7 +89,9 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     telemetry.watch(once);
   }
   const server = await serve({ fetch: gateway.fetch, port, hostname, maxConnections });
-  const push = otlpEndpoint ? pushMetrics({ telemetry: { collect: collectOwn }, endpoint: otlpEndpoint }) : undefined;
+  const push = otlpEndpoint
+    ? pushMetrics({ telemetry: { collect: collectOwn }, endpoint: otlpEndpoint, warn: logger && pushWarning(logger) })
+    : undefined;
   load?.start();
   runtime.start();
   const shutdown = gracefulShutdown(server, {
@@ -98,11 +107,15 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
         runtime.stop();
       }
     },
+    onPhase: (phase, trigger) => logger?.info({ event: "gateway.shutdown", phase, trigger }, `shutdown: ${phase}`),
+    onError: (err) => logger?.error({ event: "gateway.shutdown-error", err }, "shutdown: something has failed"),
     exit,
   });
+  const { url } = server;
+  logger?.info({ event: "gateway.started", url, routes: config.routes.length }, `listening on ${url}`);
   isReady = shutdown.isReady;
   return {
-    url: server.url,
+    url,
     gateway,
     shutdown,
     collect: collectOwn,
@@ -111,4 +124,8 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
       shutdown.dispose();
     },
   };
+}
+
+function pushWarning(logger: Logger): (message: string) => void {
+  return (message) => logger.warn({ event: "gateway.metrics-not-sent" }, message);
 }

@@ -1,10 +1,12 @@
 // The gateway as a Worker, for a configuration that is bundled with it. Everything is built when this is called, at
 // module scope, where Workers allow no timer, no chance and no I/O.
+import { logTransitions } from "@headgate/core";
 import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
 import { type DurableMetrics, durableMetrics, type DurableObjectNamespaceLike } from "@headgate/workers";
 import { createApp } from "../app.ts";
 import { parseConfig } from "../config.ts";
 import { GatewayError } from "../gateway-error.ts";
+import { consoleLogger } from "./console-logger.ts";
 import { warnNotSent } from "./export-metrics.ts";
 import { fetchUpstream } from "./fetch-upstream.ts";
 import { flushMetrics } from "./flush-metrics.ts";
@@ -39,11 +41,13 @@ export function createWorker(config: unknown): GatewayWorker {
   const flushOwn = flushMetrics(telemetry);
   // Of this isolate, as everything here; where the binding is known, in its first request.
   let shared: DurableMetrics<Metric> | undefined;
+  const checked = parseConfig(config, "The bundled configuration");
   const gateway = createApp({
-    config: parseConfig(config, "The bundled configuration"),
+    config: checked,
     upstream: fetchUpstream(),
     respond,
     meter: telemetry,
+    observer: logTransitions({ logger: consoleLogger(checked.logLevel) }),
     permitLeaseMs,
     incoming: (c) => ({
       request: c.req.raw,

@@ -2,7 +2,15 @@
 // few facts about it are expected outright, so that equal but wrong answers do not pass.
 import { expect } from "vitest";
 import { digest, echo, type Entry, get, inPieces, json, pattern, problemOf } from "./conformance-entry.ts";
+import { send } from "./http-client.ts";
 import { failures } from "./conformance-failures.ts";
+
+const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=1" };
+
+async function timingOf(url: string): Promise<string> {
+  const { headers } = await send(url);
+  return headers.find(([name]) => name === "server-timing")?.[1] ?? "none";
+}
 
 const methods: Entry[] = [
   get("GET", "/demo/echo", { status: 200, body: { method: "GET", path: "/echo" } }),
@@ -111,6 +119,17 @@ const headers: Entry[] = [
   get("passes on of a baggage what the route allows", "/trusting/echo", echo({ baggage: "tenant=shop" }), {
     headers: { baggage: "tenant=shop, user=7" },
   }),
+  get("passes on the client's place in a trace", "/demo/echo", echo({ ...trace }), { headers: trace }),
+  {
+    name: "says how long it took where the route is told to",
+    act: async ({ url }) => [(await timingOf(`${url}/timed/echo`)).replaceAll(/\d+\.\d/g, "0.0")],
+    expect: ["queue;dur=0.0, upstream;dur=0.0"],
+  },
+  {
+    name: "does not say how long it took where nobody wants that",
+    act: async ({ url }) => [await timingOf(`${url}/demo/echo`)],
+    expect: ["none"],
+  },
   get("appends to Via", "/demo/echo", echo({ via: "1.0 fred, 1.1 headgate" }), { headers: { via: "1.0 fred" } }),
   get("passes cookies and authorization", "/demo/echo", echo({ cookie: "a=1; b=2", authorization: "Bearer t" }), {
     headers: { cookie: "a=1; b=2", authorization: "Bearer t" },

@@ -1,6 +1,6 @@
 // A pipeline made ready for `fetch`: the same policies, with what they cannot know about requests put around them.
 import type { Call, Judgement } from "../call.ts";
-import { Pipeline } from "../pipeline.ts";
+import type { Pipeline } from "../pipeline.ts";
 import type { Policy } from "../policy.ts";
 import { exchangeOf } from "./exchange.ts";
 import type { Deadline } from "./guarded-body.ts";
@@ -17,10 +17,9 @@ export function repeatsRequests({ policies }: Pipeline): boolean {
 
 /** The policies, and with them their state, stay those of the pipeline that was given. */
 export function aroundExchange(given: Pipeline, judgement: Judgement<unknown>): Pipeline {
-  const { name, clock, emit } = given;
   const policies = given.policies.map((policy) => (isRepeating(policy) ? onlyRepeatable(policy) : policy));
   policies.splice(given.firstRepeat, 0, deadlineMark);
-  return new Pipeline({ ...judgement, name, clock, observer: emit }, policies);
+  return given.rebuilt(judgement, policies);
 }
 
 /**

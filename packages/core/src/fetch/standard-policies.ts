@@ -2,11 +2,13 @@
 import { circuitBreaker } from "../circuit-breaker.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { concurrencyLimit } from "../concurrency-limit.ts";
+import type { Meter } from "../meter.ts";
 import type { Observer } from "../observer.ts";
 import { type Pipeline, pipeline } from "../pipeline.ts";
 import { type Random, systemRandom } from "../random.ts";
 import { retry } from "../retry.ts";
 import { timeout } from "../timeout.ts";
+import type { Tracer } from "../tracer.ts";
 
 export interface StandardFetchOptions {
   /** Of the pipeline, its breaker and its limit, in errors, events and metrics. @default "fetch" */
@@ -25,6 +27,10 @@ export interface StandardFetchOptions {
   readonly openMs?: number;
   /** Is told what happens. @default none */
   readonly observer?: Observer | undefined;
+  /** Counts the calls, for metrics. @default none */
+  readonly meter?: Meter | undefined;
+  /** Makes spans of the calls and their attempts. @default none */
+  readonly tracer?: Tracer | undefined;
   /** @default systemClock */
   readonly clock?: Clock;
   /** @default systemRandom */
@@ -41,6 +47,8 @@ export const standardOptions: Readonly<Record<keyof StandardFetchOptions, true>>
   maxQueue: true,
   openMs: true,
   observer: true,
+  meter: true,
+  tracer: true,
   clock: true,
   random: true,
 };
@@ -56,11 +64,13 @@ export function standardPolicies(options: StandardFetchOptions): Pipeline {
     maxQueue = 100,
     openMs = 30_000,
     observer,
+    meter,
+    tracer,
     clock = systemClock,
     random = systemRandom,
   } = options;
   return pipeline(
-    { name, clock, observer },
+    { name, clock, observer, meter, tracer },
     timeout({ timeoutMs: totalTimeoutMs, clock }),
     retry({ maxAttempts, clock, random }),
     circuitBreaker({ name, openMs, clock }),
