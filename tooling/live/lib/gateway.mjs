@@ -1,4 +1,4 @@
-// Starts the gateway on Node, from source, on a free port, and ends it again.
+// Starts the gateway on Node, from source, on a free port, and ends it again; or another server.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -10,14 +10,20 @@ const root = resolve(fileURLToPath(import.meta.url), "../../../..");
 const START_LIMIT_MS = 20_000;
 const END_LIMIT_MS = 15_000;
 
+/** @returns {ReturnType<typeof startServer>} */
+export function startGateway(env = {}, options = {}) {
+  return startServer(["--conditions=headgate-source", "apps/gateway/src/node.ts"], env, options);
+}
+
 /**
+ * @param {readonly string[]} args for Node, from the root of the repository; it prints where it listens
  * @param {Record<string, string>} [env] on top of ours
  * @param {{ program?: string }} [options] which Node runs it
  * @returns {Promise<{ url: string, pid: number, output(): string, stop(): Promise<void>, end(signal: string): Promise<number | string> }>}
  *   `end` sends a signal and resolves with the exit code, however long that takes
  */
-export async function startGateway(env = {}, { program = process.execPath } = {}) {
-  const child = spawn(program, ["--conditions=headgate-source", "apps/gateway/src/node.ts"], {
+export async function startServer(args, env = {}, { program = process.execPath } = {}) {
+  const child = spawn(program, args, {
     cwd: root,
     env: { ...process.env, PORT: String(await freePort()), DEMO_PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -31,7 +37,7 @@ export async function startGateway(env = {}, { program = process.execPath } = {}
   const ended = once(child, "close");
   const url = await new Promise((settle, fail) => {
     const limit = setTimeout(() => {
-      fail(new Error(`the gateway printed no URL within ${START_LIMIT_MS} ms\n${output}`));
+      fail(new Error(`the server printed no URL within ${START_LIMIT_MS} ms\n${output}`));
       kill();
     }, START_LIMIT_MS);
     const read = (text) => {
@@ -45,7 +51,7 @@ export async function startGateway(env = {}, { program = process.execPath } = {}
     child.on("error", fail);
     child.on("close", (code) => {
       clearTimeout(limit);
-      fail(new Error(`the gateway ended with ${code} before it answered\n${output}`));
+      fail(new Error(`the server ended with ${code} before it answered\n${output}`));
     });
   });
 
@@ -55,7 +61,7 @@ export async function startGateway(env = {}, { program = process.execPath } = {}
     process.off("exit", kill);
     if (inTime) return;
     kill();
-    throw new Error(`the gateway did not end within ${END_LIMIT_MS} ms of SIGTERM\n${output}`);
+    throw new Error(`the server did not end within ${END_LIMIT_MS} ms of SIGTERM\n${output}`);
   };
   const end = async (signal) => {
     child.kill(signal);
