@@ -1,87 +1,170 @@
-// Ten thousand clients that hold the gateway up beside normal traffic: no normal request fails, and the slowest of them are as
-// fast as without. Compared once the gateway has taken in the connections and before their time is up: on two cores the
-// slow clients, the gateway and who measures share what there is, so the median of several rounds counts, and a difference
-// of a few milliseconds does not.
+// Ten thousand clients that hold the gateway up beside normal traffic, from when they come until the last of them has been sent
+// away: no normal request fails, and normal requests do not wait longer.
+//
+// On two cores the slow clients, the gateway and who measures share what there is, so two things are looked at. What requests
+// take by the clock counts while the slow clients are there and while they are sent away, as the median of several rounds,
+// and a difference of a few milliseconds does not. When they come, their own kernel work is what is felt, so that is shown beside
+// what the same clients do to a server of `node:http` alone. And how long requests wait for the event loop is taken
+// from the CPU that it uses, which nothing else on the machine changes: that holds for every phase.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Agent } from "node:http";
-import { fileURLToPath } from "node:url";
-import { startGateway } from "./lib/gateway.mjs";
+import { createInterface } from "node:readline";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { startGateway, startServer } from "./lib/gateway.mjs";
 import { openLoop, quantile } from "./lib/load.mjs";
 
-export const name = "10,000 slow clients make no request of the others fail, or slow";
+export const name =
+  "10,000 slow clients make no request of the others fail, or slow, until the last has been sent away";
 
 const PER_SECOND = 300;
 const ROUNDS = 3;
-/** Until the gateway has taken everybody in, and those have been sent away whose bodies stand still. */
-const SETTLE_MS = 5500;
-/** Ends before the time is up that a request's head may take (10 s). */
-const WINDOW_MS = 2500;
+const WARM_UP_MS = 2000;
+const BEFORE_MS = 3000;
+/** The time is up for the first of them after 10 s, and for the last as long after it has come. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const MIN_STEADY_MS = 1000;
+/** For the last of them to be sent away, once its time is up. */
+const MAX_CLOSING_MS = 8000;
 const MAX_RATIO = 2;
 const MAX_NOISE_MS = 5;
+/** What normal requests take at most on a machine that does nothing else. */
+const MAX_BEFORE_MS = 10;
 const SILENT = 5000;
 const HEADS = 4900;
 const BODIES = 100;
+const LOOP_WAITS = pathToFileURL(fileURLToPath(new URL("./lib/loop-waits.mjs", import.meta.url))).href;
 
 export async function install() {}
 
 export async function run() {
   const rounds = [];
-  for (let round = 0; round < ROUNDS; round++) rounds.push(await compare());
-  const ratio = median(rounds.map(({ before, beside }) => beside / before));
-  const moreMs = median(rounds.map(({ before, beside }) => beside - before));
-  console.log(
-    `beside them the p99 is ${ratio.toFixed(2)} x, ${moreMs.toFixed(1)} ms more (medians of ${ROUNDS} rounds)`,
-  );
-  if (!(ratio < MAX_RATIO || moreMs < MAX_NOISE_MS)) throw new Error("slow clients make normal requests slow");
+  for (let round = 0; round < ROUNDS; round++) {
+    const bare = await arriving();
+    rounds.push({ ...(await wholeRun()), bare });
+    const { before, arrival, steady, expiry } = rounds.at(-1);
+    console.log(
+      `p99 in ms by the clock (waiting for the loop, by CPU): before ${shown(before)}, arrival ${shown(arrival)},`,
+    );
+    console.log(
+      `  there ${shown(steady)}, sent away ${shown(expiry)}; node:http alone: before ${shown(bare.before)}, arrival ${shown(bare.arrival)}`,
+    );
+  }
+  const slow = [];
+  for (const phase of ["arrival", "steady", "expiry"]) {
+    const waitMs = median(rounds.map((round) => round[phase].wait.p99Ms - round.before.wait.p99Ms));
+    const moreMs = median(rounds.map((round) => round[phase].p99Ms - round.before.p99Ms));
+    const ratio = median(rounds.map((round) => round[phase].p99Ms / round.before.p99Ms));
+    console.log(
+      `${phase}: ${ratio.toFixed(2)} x, ${moreMs.toFixed(1)} ms more, ${waitMs.toFixed(1)} ms of them for the loop (medians)`,
+    );
+    if (waitMs >= MAX_NOISE_MS) slow.push(`${phase} (loop)`);
+    if (phase !== "arrival" && ratio >= MAX_RATIO && moreMs >= MAX_NOISE_MS) slow.push(phase);
+  }
+  const beforeMs = median(rounds.map(({ before }) => before.p99Ms));
+  if (slow.length > 0 && beforeMs > MAX_BEFORE_MS) slow.push("by the clock this machine is too busy to tell");
+  if (slow.length > 0) throw new Error(`slow clients make normal requests slow: ${slow.join(", ")}`);
 }
 
+const shown = ({ p99Ms, wait }) =>
+  `${p99Ms.toFixed(1)} (${wait.p99Ms.toFixed(1)}, longest ${wait.longestMs.toFixed(0)})`;
 const median = (values) => values.toSorted((a, b) => a - b)[(values.length - 1) / 2];
 
-/** One gateway, first without slow clients and then with them. */
-async function compare() {
-  const gateway = await startGateway({ MAX_CONNECTIONS: "15000" });
+/** The gateway before, while they come, while they are there, and while they are sent away. */
+async function wholeRun() {
+  const gateway = await startGateway({ MAX_CONNECTIONS: "15000", NODE_OPTIONS: `--import=${LOOP_WAITS}` });
+  const normal = traffic(gateway, "/demo/echo");
+  let slow;
   try {
-    const before = await measure(gateway.url);
-    const slow = await connectSlowClients(new URL(gateway.url).port);
-    const beside = await measure(gateway.url);
-    const closed = await slow.end();
-    console.log(
-      `p99 without them ${before.p99Ms.toFixed(1)} ms, beside ${SILENT + HEADS + BODIES} slow clients ${beside.p99Ms.toFixed(1)} ms; ${closed} of the slow ones were closed meanwhile`,
-    );
-    if (beside.failed > 0) throw new Error(`${beside.failed} of ${beside.sent} normal requests failed`);
-    if (closed > (SILENT + HEADS + BODIES) / 10) throw new Error("the slow clients were not there long enough");
-    return { before: before.p99Ms, beside: beside.p99Ms };
+    await normal.send(WARM_UP_MS);
+    const before = await normal.send(BEFORE_MS);
+    slow = connectSlowClients(gateway.url);
+    const startMs = performance.now();
+    const arrival = await normal.send(HEADERS_TIMEOUT_MS, () => slow.connected);
+    const steadyMs = HEADERS_TIMEOUT_MS - (performance.now() - startMs);
+    if (!(steadyMs >= MIN_STEADY_MS))
+      throw new Error("the slow clients took too long to connect: this machine is too busy to tell");
+    const steady = await normal.send(steadyMs);
+    const expiry = await normal.send(HEADERS_TIMEOUT_MS + MAX_CLOSING_MS, () => slow.closed);
+    if (!slow.closed) throw new Error("not all of the slow clients were sent away in time");
+    return { before, arrival, steady, expiry };
   } finally {
+    normal.end();
+    await slow?.end();
     await gateway.stop();
   }
 }
 
-/** Sends all the time, and looks at how long requests take once things have settled. */
-async function measure(url) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
-  const send = (maxMs) => openLoop({ url: `${url}/demo/echo`, perSecond: PER_SECOND, agent, maxMs, stop: () => false });
-  const settling = await send(SETTLE_MS);
-  const { sent, statuses, latenciesMs } = await send(WINDOW_MS);
-  agent.destroy();
-  const answered = (statuses[200] ?? 0) + (settling.statuses[200] ?? 0);
-  return { sent: sent + settling.sent, failed: sent + settling.sent - answered, p99Ms: quantile(latenciesMs, 0.99) };
+/** A server of `node:http` alone, before and while they come. */
+async function arriving() {
+  const server = await startServer("the bare server", [`--import=${LOOP_WAITS}`, "tooling/live/lib/bare-server.mjs"]);
+  const normal = traffic(server, "/");
+  let slow;
+  try {
+    await normal.send(WARM_UP_MS);
+    const before = await normal.send(BEFORE_MS);
+    slow = connectSlowClients(server.url);
+    const arrival = await normal.send(HEADERS_TIMEOUT_MS, () => slow.connected);
+    return { before, arrival };
+  } finally {
+    normal.end();
+    await slow?.end();
+    await server.stop();
+  }
 }
 
-async function connectSlowClients(port) {
+/** Normal requests: every one must be answered. */
+function traffic(server, path) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+  return {
+    async send(maxMs, stop = () => false) {
+      await loopWaits(server);
+      const { sent, statuses, latenciesMs } = await openLoop({
+        url: server.url + path,
+        perSecond: PER_SECOND,
+        agent,
+        maxMs,
+        stop,
+      });
+      if (statuses[200] !== sent) throw new Error(`${sent - (statuses[200] ?? 0)} of ${sent} normal requests failed`);
+      return { p99Ms: quantile(latenciesMs, 0.99), wait: await loopWaits(server) };
+    },
+    end: () => agent.destroy(),
+  };
+}
+
+/** How long the server's event loop has let others wait since this was last asked. */
+async function loopWaits(server) {
+  const said = () => server.output().match(/^waits .*$/gm) ?? [];
+  const count = said().length;
+  process.kill(server.pid, "SIGUSR2");
+  for (let left = 500; left > 0; left--) {
+    if (said().length > count) return JSON.parse(said().at(-1).slice("waits ".length));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("the server did not tell how long its event loop lets others wait");
+}
+
+function connectSlowClients(url) {
   const script = fileURLToPath(new URL("./lib/slow-clients.mjs", import.meta.url));
-  const child = spawn(process.execPath, [script, port, SILENT, HEADS, BODIES].map(String), {
+  const child = spawn(process.execPath, [script, new URL(url).port, SILENT, HEADS, BODIES].map(String), {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  child.stdout.setEncoding("utf8");
-  const [said] = await once(child.stdout, "data");
-  if (said.trim() !== "connected") throw new Error(`the slow clients said ${said}`);
+  const ended = once(child, "close");
+  const state = { connected: false, closed: false };
+  createInterface(child.stdout).on("line", (line) => {
+    state[line] = true;
+  });
   return {
+    get connected() {
+      return state.connected;
+    },
+    get closed() {
+      return state.closed;
+    },
     async end() {
-      const ending = once(child.stdout, "data");
       child.stdin.end();
-      const [text] = await ending;
-      return Number(/closed (\d+)/.exec(text)?.[1]);
+      await ended;
     },
   };
 }

@@ -9,7 +9,7 @@ import { ListenError } from "./listen-error.ts";
 import { checkInteger, maxDelayMs, rejectOption } from "@headgate/core/options";
 import { checkLimit } from "./options.ts";
 import { RequestContext } from "./request-context.ts";
-import { SlowRequests } from "./slow-requests.ts";
+import { closeSlowRequests } from "./slow-requests.ts";
 
 export interface ServeOptions {
   /** Answers requests: the `fetch` of a Hono application, say. It runs in a context whose signal is the request's. */
@@ -108,7 +108,7 @@ export async function serve(options: ServeOptions): Promise<ServerHandle> {
   const fetchCallback = handle as Parameters<typeof createAdaptorServer>[0]["fetch"];
   const server = createAdaptorServer({ fetch: fetchCallback, serverOptions }) as Server;
   const tracked = new Connections(server);
-  new SlowRequests(server);
+  closeSlowRequests(server);
   if (maxConnections !== Number.POSITIVE_INFINITY) {
     server.maxConnections = maxConnections;
     // In a cluster a full worker would hand a connection on, and full workers would do so to each other without end.

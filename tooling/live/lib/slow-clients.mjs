@@ -1,6 +1,6 @@
 // Connections that hold a server up, in a process of their own: `node slow-clients.mjs <port> <silent> <heads> <bodies>`.
-// Some never send a byte, some send a request's head byte by byte, some its body. Says "connected" once all are, and how many
-// were closed when its input ends. Ends by itself after a minute.
+// Some never send a byte, some send a request's head byte by byte, some its body. Says "connected" once all are, and "closed"
+// once all were closed again. Ends with its input, and by itself after a minute.
 import { connect } from "node:net";
 
 const [port, silent, heads, bodies] = process.argv.slice(2).map(Number);
@@ -11,6 +11,7 @@ const HEAD = `GET /demo/echo HTTP/1.1\r\nhost: slow\r\nx-padding: ${"p".repeat(2
 const BODY = "POST /demo/hash HTTP/1.1\r\nhost: slow\r\ncontent-length: 100000\r\n\r\n";
 setTimeout(() => process.exit(0), 60_000).unref();
 
+const all = silent + heads + bodies;
 let closed = 0;
 const dripping = [];
 
@@ -18,8 +19,11 @@ function open() {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => resolve(socket));
     socket.on("error", () => {});
+    // What is not read is not seen to end.
+    socket.resume();
     socket.on("close", () => {
       closed += 1;
+      if (closed === all) console.log("closed");
       resolve(socket);
     });
   });
@@ -46,7 +50,4 @@ setInterval(() => {
   }
 }, STEP_MS);
 console.log("connected");
-process.stdin.resume().on("end", () => {
-  console.log(`closed ${closed}`);
-  process.exit(0);
-});
+process.stdin.resume().on("end", () => process.exit(0));
