@@ -9,15 +9,19 @@ export class LimitWindow {
   startMs: number = Number.NaN;
   /** Attempts that succeeded. */
   count = 0;
-  private sumMs = 0;
+  /** The sum of what they took. */
+  sumMs = 0;
   private sumSquares = 0;
   dropped = 0;
   /** The most that was running. */
   peak = 0;
   /** Calls that found no permit. */
   full = 0;
+  /** The spread over many windows: where one attempt in a hundred takes long, most windows look all too sure. */
+  private variability = 0;
 
   reset(nowMs: number): void {
+    if (this.count > 1) this.variability += Math.min(0.1, this.count / 1000) * (this.spread - this.variability);
     this.startMs = nowMs;
     this.count = this.sumMs = this.sumSquares = this.dropped = this.peak = this.full = 0;
   }
@@ -46,10 +50,14 @@ export class LimitWindow {
 
   /** The standard error of the mean as a share of it; infinite for fewer than two. */
   get uncertainty(): number {
+    const { count } = this;
+    return count < 2 ? Number.POSITIVE_INFINITY : Math.sqrt(Math.max(this.variability, this.spread) / (count - 1));
+  }
+
+  /** The variance of the latency as a share of the squared mean, in this window. */
+  private get spread(): number {
     const { count, sumMs, sumSquares } = this;
-    if (count < 2) return Number.POSITIVE_INFINITY;
-    const variance = Math.max(0, sumSquares / count - (sumMs / count) ** 2);
-    return Math.sqrt(variance / (count - 1)) / (sumMs / count);
+    return Math.max(0, (sumSquares * count) / (sumMs * sumMs) - 1);
   }
 
   /** The share of attempts that were dropped. */
