@@ -51,6 +51,7 @@ class Knee implements Limit {
   private descent: Descent | undefined;
   private wasFull = false;
   private crest = 0;
+  private streak = 0;
   private rests = 0;
   private untilProbe = 20;
   private probing = 0;
@@ -110,7 +111,9 @@ class Knee implements Limit {
     const before = this.base;
     if (window.droppedShare >= 0.1) this.shrink(nowMs);
     else if (window.count > 0) {
-      const full = window.fullShare > 0.05;
+      const slow = this.baselineMs > 0 && window.meanMs > this.baselineMs * (1 + 0.75 / Math.sqrt(Math.max(2, window.peak)));
+      this.streak = Math.max(0, Math.min(16, this.streak + (slow ? 1 : -2)));
+      const full = window.fullShare > (this.strained ? 0.005 : 0.05);
       if (full || this.probing > 0) this.steer(nowMs);
       else this.rest();
       this.wasFull = full;
@@ -120,6 +123,10 @@ class Knee implements Limit {
     this.debug = `${(nowMs / 1000).toFixed(1)} n=${window.count} W=${window.meanMs.toFixed(1)} b=${this.baselineMs.toFixed(1)}*${this.unloaded.toFixed(2)} full=${window.fullShare.toFixed(2)} drop=${window.droppedShare.toFixed(2)} peak=${window.peak} base ${before.toFixed(2)}→${this.base.toFixed(2)} limit=${this.limit} probing=${this.probing} u=${window.uncertainty.toFixed(2)}`;
     this.hand();
     window.reset(nowMs);
+  }
+
+  private get strained(): boolean {
+    return this.streak >= 8;
   }
 
   private hand(): void {
@@ -151,13 +158,14 @@ class Knee implements Limit {
     this.crest = Math.max(peak, 0.98 * this.crest);
     if (this.baselineMs === 0) this.baselineMs = meanMs;
     const surelyLower = meanMs < this.baselineMs * (1 - 3 * uncertainty);
-    const calm = meanMs <= this.baselineMs * (1 + Math.max(2 * uncertainty, this.margin / 2));
+    const calm = meanMs <= this.baselineMs * (1 + Math.max(uncertainty, this.margin / 2));
     const idle = peak <= 0.6 * this.base;
-    let weight = surelyLower ? 0.5 : meanMs < this.baselineMs ? 0.03 : !idle ? 0 : calm ? 0.03 : 0.01;
+    let weight = surelyLower ? 0.5 : meanMs < this.baselineMs ? 0.03 : !idle ? 0 : calm ? 0.03 : 0.003;
     if (++this.rests < 20) weight = Math.max(weight, 1 / this.rests);
     this.baselineMs += weight * (meanMs - this.baselineMs);
     this.unloaded += 0.01 * (1 - this.unloaded);
-    if (calm) {
+    if (this.strained) this.base = Math.max(Math.min(this.base, 1.5 * this.crest), 0.97 * this.base);
+    else if (calm) {
       if (this.base < 2 * this.crest || window.full > 0) this.base += Math.max(1, 0.1 * this.base);
       if (this.cold) this.base = Math.max(this.base, 2 * peak);
     }
@@ -215,6 +223,7 @@ class Knee implements Limit {
       if (knee) this.base = Math.min(descent.startLimit, this.base * (1 + this.margin));
       this.descent = undefined;
       this.untilProbe = 10;
+      this.streak = 0;
       return true;
     }
     if (slope - doubt > 0.5) this.descent = { ...descent, limit: base, meanMs, uncertainty, count: 0, sumMs: 0 };
@@ -232,7 +241,7 @@ class Knee implements Limit {
       this.unloaded *= (meanMs * (1 + uncertainty)) / unloadedMs;
       this.untilProbe = 5;
     } else if (slope + doubt < 0.5 && meanMs > unloadedMs) {
-      this.unloaded = Math.min(1.1, meanMs / this.baselineMs);
+      this.unloaded = Math.min(1, meanMs / this.baselineMs);
     }
   }
 }
