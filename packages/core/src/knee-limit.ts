@@ -1,253 +1,262 @@
-// v1
+// Finds the knee: the point from which on more at once buys no throughput, only waiting. It looks at the latency to see
+// that something may be wrong, and at what latency and throughput do while the limit moves to see what.
+//
+// - As long as the limit does not bind it learns the baseline: how long an attempt takes then.
+// - While it binds it steers the latency to the baseline plus a margin of 1/√limit: the queue that keeps a server busy whose
+//   work is of random length (the square-root rule of staffing; Halfin, Whitt 1981).
+// - A baseline may be wrong, and then every rule that follows it goes astray: that is what ruins the limits that are built on
+//   one. So it is put to the test. Fewer are let through for a moment, now and then: does each become faster? And where
+//   the limit sinks to half without any of them becoming faster, it was not the queue: the service itself takes so long.
+//   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law).
+// - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
+import { KneeDescent } from "./knee-descent.ts";
 import type { Limit, LimitSample } from "./limit.ts";
 import { LimitWindow } from "./limit-window.ts";
 import { checkInteger } from "./options.ts";
 
 export interface KneeLimitOptions {
-  /** Where an idle limit stays at least, as nothing speaks against so much. An integer from 1 to `maxLimit`. @default 20 */
+  /** Up to here the limit does not shrink for want of use. An integer from 1 to `maxLimit`. @default 20 */
   readonly initialLimit?: number;
   /** An integer of at least 1. @default 1000 */
   readonly maxLimit?: number;
 }
 
+// A window ends when the mean latency is known well enough, or after a time.
 const minWindowMs = 500;
 const maxWindowMs = 5000;
 const minSamples = 20;
-const leastLimit = 0.02;
-const maxPauseMs = 10_000;
+const knownWell = 0.1;
 
-interface Descent {
-  /** Where it began. */
-  readonly startMs: number;
-  readonly startLimit: number;
-  /** The most attempts per millisecond in a window since. */
-  rate: number;
-  /** From where on down it has not become faster. */
-  limit: number;
-  meanMs: number;
-  uncertainty: number;
-  /** Since then. */
-  count: number;
-  sumMs: number;
-}
+/** The limit binds when a larger share of calls than this finds no permit. */
+const bindingShare = 0.05;
+/** The same while it has been slow for long, and it may be we who make it slow. */
+const bindingShareWhenSlow = 0.005;
+const droppedShare = 0.1;
+/** How much of the way to the goal is gone in a window, and how far that may be, as a logarithm. */
+const gain = 0.4;
+const farthest = 0.7;
+/** How many are let through during a probe, and after how many windows the next one is made. */
+const probeRatio = 0.7;
+const probeEvery = 20;
+const probeSoon = 5;
+/** How fast the baseline follows, per window: in calm, when it is surely lower, when it is slow. */
+const follow = 0.03;
+const followDown = 0.5;
+const followSlow = 0.003;
+const firstWindows = 20;
+/** After how many slow windows more than others it counts as slow for long. */
+const slowFor = 8;
+const leastLimit = 0.02;
+const longestPauseMs = 10_000;
 
 class Knee implements Limit {
   readonly kind = "knee";
   limit: number;
-  /** The limit before rounding. */
-  base: number;
-  /** How long an attempt takes while the limit does not bind. */
-  baselineMs = 0;
-  /** How long one takes that waits for nobody, as a share of the baseline. */
-  unloaded = 1;
   private readonly initialLimit: number;
   private readonly maxLimit: number;
   private readonly window = new LimitWindow();
-  private cold = true;
-  private resumeMs = 0;
-  private growTo = 0;
-  private epochMs = Number.NEGATIVE_INFINITY;
+  private readonly descent = new KneeDescent();
+  /** The limit before it is rounded, and what rounding has left over. */
+  private exact: number;
   private carry = 0.5;
-  private descent: Descent | undefined;
-  private wasFull = false;
+  /** Nothing is known yet: nothing is refused below `maxLimit`. */
+  private cold = true;
+  /** How long an attempt takes while the limit does not bind; 0 as long as nobody knows. */
+  private baselineMs = 0;
+  /** How long one takes that waits for nobody, as a share of the baseline: what probes have found. */
+  private unloaded = 1;
+  private calmWindows = 0;
+  private slowWindows = 0;
+  /** The most that was running of late. */
   private crest = 0;
-  private streak = 0;
-  private rests = 0;
-  private untilProbe = 20;
+  private wasBinding = false;
+  private untilProbe = probeEvery;
+  /** Windows of a probe that are left: the first still sees what began before it. */
   private probing = 0;
-  private lastMeanMs = 0;
-  private lastUncertainty = 0;
-  private lastLimit = 0;
-  debug: string = "";
+  private beforeProbe = { limit: 0, meanMs: 0, uncertainty: 0 };
+  /** After drops: how far it may grow with each success of an attempt that began since `droppedMs`. */
+  private growTo = 0;
+  private droppedMs = Number.NEGATIVE_INFINITY;
+  private resumeMs = 0;
 
-  constructor(options: Required<KneeLimitOptions>) {
-    this.initialLimit = options.initialLimit;
-    this.maxLimit = options.maxLimit;
-    this.limit = this.base = options.initialLimit;
+  constructor({ initialLimit, maxLimit }: Required<KneeLimitOptions>) {
+    this.initialLimit = initialLimit;
+    this.maxLimit = maxLimit;
+    this.limit = this.exact = initialLimit;
   }
 
   observe(sample: LimitSample): void {
-    const { window } = this;
-    const nowMs = sample.endMs;
-    window.add(sample);
-    if (this.growTo > this.base && sample.outcome === "success" && sample.startMs >= this.epochMs) {
-      if (nowMs - sample.startMs <= 3 * this.baselineMs) {
-        this.base = this.base < 1 ? Math.min(1, this.base * 2) : this.base + 1;
-        this.limit = Math.max(1, Math.floor(this.base));
-      } else this.growTo = 0;
-    }
-    if (this.ripe(nowMs)) this.close(nowMs);
-    if (this.base < 1) {
-      this.resumeMs = nowMs + Math.min(maxPauseMs, (nowMs - sample.startMs) * (1 / this.base - 1));
-      this.limit = 0;
-    }
+    const { startMs, endMs } = sample;
+    this.window.add(sample);
+    if (this.growTo > this.exact) this.recover(sample);
+    if (this.isOver(endMs)) this.close(endMs);
+    if (this.exact >= 1) return;
+    this.resumeMs = endMs + Math.min(longestPauseMs, (endMs - startMs) * (1 / this.exact - 1));
+    this.limit = 0;
   }
 
   full(nowMs: number, inFlight: number): void {
-    if (this.cold) {
-      this.limit = Math.min(this.maxLimit, Math.max(this.limit, inFlight + 1));
-      if (this.limit > inFlight) return;
+    if (this.cold && inFlight < this.maxLimit) {
+      this.limit = Math.max(this.limit, Math.floor(inFlight) + 1);
+      return;
     }
     this.window.addFull(nowMs, inFlight);
-    if (this.ripe(nowMs)) this.close(nowMs);
+    if (this.isOver(nowMs)) this.close(nowMs);
     if (this.limit === 0 && nowMs >= this.resumeMs) this.limit = 1;
   }
 
+  /** How much longer than unloaded an attempt may take while the limit binds. */
   private get margin(): number {
-    return Math.min(0.5, 1 / Math.sqrt(Math.max(1, this.base)));
+    return Math.min(0.5, 1 / Math.sqrt(Math.max(1, this.exact)));
   }
 
-  private ripe(nowMs: number): boolean {
+  private isOver(nowMs: number): boolean {
     const { window } = this;
     const ageMs = nowMs - window.startMs;
     if (ageMs < minWindowMs) return false;
-    if (ageMs >= maxWindowMs) return true;
-    if (window.dropped >= Math.min(10, this.base)) return true;
-    return window.count >= minSamples && window.uncertainty <= Math.min(0.1, this.margin / 2);
+    if (ageMs >= maxWindowMs || window.dropped >= Math.min(10, this.exact)) return true;
+    return window.count >= minSamples && window.uncertainty <= Math.min(knownWell, this.margin / 2);
   }
 
   private close(nowMs: number): void {
     const { window } = this;
-    const before = this.base;
-    if (window.droppedShare >= 0.1) this.shrink(nowMs);
-    else if (window.count > 0) {
-      const slow = this.baselineMs > 0 && window.meanMs > this.baselineMs * (1 + 0.75 / Math.sqrt(Math.max(2, window.peak)));
-      this.streak = Math.max(0, Math.min(16, this.streak + (slow ? 1 : -2)));
-      const full = window.fullShare > (this.strained ? 0.005 : 0.05);
-      if (full || this.probing > 0) this.steer(nowMs);
-      else this.rest();
-      this.wasFull = full;
-      this.cold = false;
-    } else if (window.full > 0 && window.peak === 0) this.base += Math.max(1, 0.1 * this.base);
-    this.base = Math.min(this.maxLimit, Math.max(leastLimit, this.base));
-    this.debug = `${(nowMs / 1000).toFixed(1)} n=${window.count} W=${window.meanMs.toFixed(1)} b=${this.baselineMs.toFixed(1)}*${this.unloaded.toFixed(2)} full=${window.fullShare.toFixed(2)} drop=${window.droppedShare.toFixed(2)} peak=${window.peak} base ${before.toFixed(2)}→${this.base.toFixed(2)} limit=${this.limit} probing=${this.probing} u=${window.uncertainty.toFixed(2)}`;
-    this.hand();
+    if (window.droppedShare >= droppedShare) this.shrink(nowMs);
+    else if (window.count > 0) this.learn(nowMs);
+    // Calls have come and none was let through, nor is one running: heavier ones than the limit, say.
+    else if (window.full > 0 && window.peak === 0) this.grow();
+    this.exact = Math.min(this.maxLimit, Math.max(leastLimit, this.exact));
+    this.round();
     window.reset(nowMs);
   }
 
-  private get strained(): boolean {
-    return this.streak >= 8;
-  }
-
-  private hand(): void {
-    const goal = this.probing > 0 ? this.base * 0.7 : this.base;
+  /** Over many windows whole limits add up to the exact one. */
+  private round(): void {
+    const goal = this.probing > 0 ? this.exact * probeRatio : this.exact;
     if (goal < 1) {
-      if (this.limit > 1) this.limit = 1;
+      this.limit = Math.min(1, this.limit);
       return;
     }
-    const limit = Math.max(1, Math.floor(goal + this.carry));
-    this.carry = Math.min(1, Math.max(0, this.carry + goal - limit));
-    this.limit = limit;
+    this.limit = Math.max(1, Math.floor(goal + this.carry));
+    this.carry = Math.min(1, Math.max(0, this.carry + goal - this.limit));
+  }
+
+  private grow(): void {
+    this.exact += Math.max(1, 0.1 * this.exact);
   }
 
   private shrink(nowMs: number): void {
-    const { droppedShare } = this.window;
-    this.growTo = Math.max(this.growTo, this.base * 0.75);
-    this.base *= Math.max(0.5, 1 - 2 * droppedShare);
-    this.epochMs = nowMs;
-    this.descent = undefined;
+    this.growTo = Math.max(this.growTo, 0.75 * this.exact);
+    this.exact *= Math.max(0.5, 1 - 2 * this.window.droppedShare);
+    this.droppedMs = nowMs;
+    this.cold = false;
     this.probing = 0;
+    this.descent.end();
+  }
+
+  /** As TCP does after a loss: fast, up to three quarters of where it was. */
+  private recover({ startMs, endMs, outcome }: LimitSample): void {
+    if (outcome !== "success" || startMs < this.droppedMs) return;
+    if (endMs - startMs > 3 * this.baselineMs) {
+      this.growTo = 0;
+      return;
+    }
+    this.exact = this.exact < 1 ? Math.min(1, this.exact * 2) : this.exact + 1;
+    this.limit = Math.max(1, Math.floor(this.exact));
+  }
+
+  private learn(nowMs: number): void {
+    const { window } = this;
+    if (this.baselineMs === 0) this.baselineMs = window.meanMs;
+    const slow = window.meanMs > this.baselineMs * (1 + 0.75 / Math.sqrt(Math.max(2, window.peak)));
+    this.slowWindows = Math.max(0, Math.min(2 * slowFor, this.slowWindows + (slow ? 1 : -2)));
+    const binding = window.fullShare > (this.slowWindows >= slowFor ? bindingShareWhenSlow : bindingShare);
+    if (this.probing > 0) this.probe();
+    else if (binding) this.steer(nowMs);
+    else this.rest();
+    this.wasBinding = binding;
     this.cold = false;
   }
 
-  /** The limit does not bind. */
+  /** The limit does not bind: it is to be out of the way, and yet not far when it is needed. */
   private rest(): void {
-    const { window, initialLimit } = this;
+    const { window } = this;
     const { meanMs, peak, uncertainty } = window;
-    this.descent = undefined;
+    this.descent.end();
     this.crest = Math.max(peak, 0.98 * this.crest);
-    if (this.baselineMs === 0) this.baselineMs = meanMs;
-    const surelyLower = meanMs < this.baselineMs * (1 - 3 * uncertainty);
     const calm = meanMs <= this.baselineMs * (1 + Math.max(uncertainty, this.margin / 2));
-    const idle = peak <= 0.6 * this.base;
-    let weight = surelyLower ? 0.5 : meanMs < this.baselineMs ? 0.03 : !idle ? 0 : calm ? 0.03 : 0.003;
-    if (++this.rests < 20) weight = Math.max(weight, 1 / this.rests);
-    this.baselineMs += weight * (meanMs - this.baselineMs);
-    this.unloaded += 0.01 * (1 - this.unloaded);
-    if (this.strained) this.base = Math.max(Math.min(this.base, 1.5 * this.crest), 0.97 * this.base);
-    else if (calm) {
-      if (this.base < 2 * this.crest || window.full > 0) this.base += Math.max(1, 0.1 * this.base);
-      if (this.cold) this.base = Math.max(this.base, 2 * peak);
+    this.follow(calm);
+    if (this.slowWindows >= slowFor) {
+      // Others may be holding back for us.
+      this.exact = Math.max(Math.min(this.exact, 1.5 * this.crest), 0.97 * this.exact);
+    } else if (calm) {
+      if (this.exact < 2 * this.crest || window.full > 0) this.grow();
+      if (this.cold) this.exact = Math.max(this.exact, 2 * peak);
     }
-    if (this.base > 3 * this.crest && this.base > initialLimit) this.base = Math.max(initialLimit, this.base * 0.98);
+    if (this.exact > 3 * this.crest && this.exact > this.initialLimit)
+      this.exact = Math.max(this.initialLimit, 0.98 * this.exact);
+  }
+
+  /** The baseline follows the latency; upwards only while there is room, or it would learn the queue of others. */
+  private follow(calm: boolean): void {
+    const { meanMs, peak, uncertainty } = this.window;
+    const { baselineMs } = this;
+    let weight = follow;
+    if (meanMs < baselineMs * (1 - 3 * uncertainty)) weight = followDown;
+    else if (meanMs >= baselineMs && peak > 0.6 * this.exact) weight = 0;
+    else if (!calm) weight = followSlow;
+    if (++this.calmWindows < firstWindows) weight = Math.max(weight, 1 / this.calmWindows);
+    this.baselineMs += weight * (meanMs - baselineMs);
+    this.unloaded += 0.01 * (1 - this.unloaded);
   }
 
   /** The limit binds. */
   private steer(nowMs: number): void {
-    const { window } = this;
+    const { window, margin } = this;
     const { meanMs, uncertainty } = window;
-    if (this.baselineMs === 0) this.baselineMs = meanMs;
-    if (this.probing > 0) {
-      if (--this.probing === 0) this.learn();
+    const goalMs = this.baselineMs * this.unloaded * (1 + margin);
+    const found = this.descent.step(window, nowMs, this.exact, goalMs, margin);
+    if (found !== undefined) {
+      this.baselineMs = found.baselineMs;
+      this.exact = found.limit;
+      this.unloaded = 1;
+      this.slowWindows = 0;
+      this.untilProbe = probeEvery / 2;
       return;
     }
-    const gain = 0.4 * Math.min(1, 0.1 / uncertainty);
-    const goal = this.baselineMs * this.unloaded * (1 + this.margin);
-    if (this.flat(nowMs, goal)) return;
-    const step = Math.min(0.7, Math.max(-0.7, Math.log(goal / meanMs)));
-    this.lastMeanMs = meanMs;
-    this.lastUncertainty = uncertainty;
-    this.lastLimit = this.base;
-    if (step > 0 || this.wasFull) this.base *= Math.exp(gain * step);
-    if (--this.untilProbe <= 0 && this.base >= 2) this.probing = 2;
+    this.beforeProbe = { limit: this.exact, meanMs, uncertainty };
+    const way = Math.min(farthest, Math.max(-farthest, Math.log(goalMs / meanMs)));
+    // A single window of many calls may be a coincidence.
+    if (way > 0 || this.wasBinding) this.exact *= Math.exp(gain * Math.min(1, knownWell / uncertainty) * way);
+    if (--this.untilProbe <= 0 && this.exact >= 2) this.probing = 2;
   }
 
-  /** The limit goes down and down and it does not become faster: what it waits for is not the queue. */
-  private flat(nowMs: number, goal: number): boolean {
-    const { window, descent, base } = this;
-    const { meanMs, uncertainty, count, sumMs } = window;
-    const rate = count / (nowMs - window.startMs);
-    if (descent === undefined || base > descent.limit * 1.1) {
-      this.descent = undefined;
-      if (meanMs > goal)
-        this.descent = { startMs: meanMs, startLimit: base, rate, limit: base, meanMs, uncertainty, count: 0, sumMs: 0 };
-      return false;
-    }
-    descent.rate = Math.max(descent.rate, rate);
-    const depth = Math.log(descent.limit / base);
-    if (meanMs > 1.25 * descent.meanMs && depth < 0.5) {
-      this.descent = { ...descent, startMs: Math.max(descent.startMs, meanMs), limit: base, meanMs, uncertainty, count: 0, sumMs: 0 };
-      return false;
-    }
-    descent.count += count;
-    descent.sumMs += sumMs;
-    if (depth < Math.LN2) return false;
-    const slope = Math.log(descent.meanMs / meanMs) / depth;
-    const doubt = Math.hypot(uncertainty, descent.uncertainty) / depth;
-    if (slope + doubt < 0.5) {
-      const flatMs = descent.sumMs / descent.count;
-      const knee = descent.startMs > flatMs * (1 + this.margin / 2 + uncertainty);
-      this.unloaded = 1;
-      this.baselineMs = knee ? flatMs : flatMs / (1 + this.margin);
-      this.base = knee ? descent.rate * flatMs : descent.limit;
-      if (knee) this.base = Math.min(descent.startLimit, this.base * (1 + this.margin));
-      this.descent = undefined;
-      this.untilProbe = 10;
-      this.streak = 0;
-      return true;
-    }
-    if (slope - doubt > 0.5) this.descent = { ...descent, limit: base, meanMs, uncertainty, count: 0, sumMs: 0 };
-    return false;
-  }
-
-  /** Fewer were let through for a moment: was each of them faster? */
-  private learn(): void {
+  /** Fewer are let through. Is each of them faster? */
+  private probe(): void {
+    if (--this.probing > 0) return;
+    const { beforeProbe, baselineMs } = this;
     const { meanMs, uncertainty } = this.window;
-    const unloadedMs = this.baselineMs * this.unloaded;
-    const slope = Math.log(this.lastMeanMs / meanMs) / Math.log(this.lastLimit / (0.7 * this.base));
-    const doubt = Math.hypot(uncertainty, this.lastUncertainty) / Math.log(1 / 0.7);
-    this.untilProbe = 20;
+    const unloadedMs = baselineMs * this.unloaded;
+    const depth = Math.log(beforeProbe.limit / (probeRatio * this.exact));
+    const slope = Math.log(beforeProbe.meanMs / meanMs) / depth;
+    const doubt = Math.hypot(uncertainty, beforeProbe.uncertainty) / -Math.log(probeRatio);
+    this.untilProbe = probeEvery;
     if (meanMs * (1 + 2 * uncertainty) < unloadedMs) {
-      this.unloaded *= (meanMs * (1 + uncertainty)) / unloadedMs;
-      this.untilProbe = 5;
-    } else if (slope + doubt < 0.5 && meanMs > unloadedMs) {
-      this.unloaded = Math.min(1, meanMs / this.baselineMs);
+      this.unloaded = (meanMs * (1 + uncertainty)) / baselineMs;
+      this.untilProbe = probeSoon;
+    } else if (meanMs > unloadedMs && slope + doubt < 0.5) {
+      this.unloaded = Math.min(1, meanMs / baselineMs);
     }
   }
 }
 
+/**
+ * Lets as many through as the dependency can serve without making them wait, and finds out how many that is from latency and
+ * throughput. Nothing has to be set.
+ *
+ * @throws {InvalidOptionError} for options out of bounds.
+ */
 export function kneeLimit(options: KneeLimitOptions = {}): Limit {
-  const { initialLimit = 20, maxLimit = 1000 } = options;
+  const { maxLimit = 1000, initialLimit = Math.min(20, maxLimit) } = options;
   checkInteger("kneeLimit.maxLimit", maxLimit, 1);
   checkInteger("kneeLimit.initialLimit", initialLimit, 1, maxLimit);
   return new Knee({ initialLimit, maxLimit });
