@@ -1,4 +1,5 @@
-// The steps of the concurrency limit: who is given a permit, who waits, and when permits come back.
+// The steps of the concurrency limit: who is given a permit, who waits, and when permits come back. `adaptive-limit.ts`
+// builds on them: its limit is another one from one moment to the next, the gate is this one.
 import type { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { Clock } from "./clock.ts";
@@ -23,7 +24,7 @@ export class ConcurrencyLimitPolicy implements Policy {
   private readonly maxQueue: number;
   private readonly maxWaitMs: number;
   private readonly order: QueueOrder;
-  private readonly clock: Clock;
+  protected readonly clock: Clock;
 
   inUse = 0;
   queued = 0;
@@ -42,10 +43,13 @@ export class ConcurrencyLimitPolicy implements Policy {
   private readonly leases: DuePermits | undefined;
   private readonly reclaimable: DuePermits | undefined;
   /** What permits without a pipeline are taken through. */
-  private alone: Pipeline | undefined = undefined;
+  protected alone: Pipeline | undefined = undefined;
+  /** Whether also the permits are remembered that could simply be counted. */
+  private readonly remembersAll: boolean;
 
-  constructor(options: Required<ConcurrencyLimitOptions>) {
+  constructor(options: Required<ConcurrencyLimitOptions>, remembersAll: boolean = options.leaseMs !== undefined) {
     const { leaseMs, reclaimAfterMs } = options;
+    this.remembersAll = remembersAll;
     this.name = options.name;
     this.maxConcurrent = options.maxConcurrent;
     this.maxQueue = options.maxQueue;
@@ -67,7 +71,7 @@ export class ConcurrencyLimitPolicy implements Policy {
     const { weight } = call.options;
     if (weight === undefined && this.inUse + 1 <= this.maxConcurrent && this.queued === 0) {
       this.inUse++;
-      if (this.leases !== undefined) call.keep(at, this.remember(1));
+      if (this.remembersAll) call.keep(at, this.remember(1));
       return "pass";
     }
     return this.enterInOrder(call, at, weight ?? 1);
@@ -125,10 +129,10 @@ export class ConcurrencyLimitPolicy implements Policy {
       return call.refuse(() => new InvalidOptionError("execute.weight", "a number above 0", String(weight)));
     if (!(priority >= Number.NEGATIVE_INFINITY))
       return call.refuse(() => new InvalidOptionError("execute.priority", "a number", String(priority)));
-    if (weight > this.maxConcurrent) return this.refuse(call, "weight", weight);
+    if (this.tooHeavy(weight)) return this.refuse(call, "weight", weight);
     if (this.hasRoom(weight, priority)) {
       this.inUse = sum(this.inUse, weight);
-      if (weight !== 1 || this.leases !== undefined) call.keep(at, this.remember(weight));
+      if (weight !== 1 || this.remembersAll) call.keep(at, this.remember(weight));
       return "pass";
     }
     if (this.queued >= this.maxQueue) {
@@ -141,23 +145,32 @@ export class ConcurrencyLimitPolicy implements Policy {
   }
 
   /** Whether a permit of this weight is free for a newcomer. A heavy waiter at the head is not overtaken. */
-  private hasRoom(weight: number, priority: number): boolean {
+  protected hasRoom(weight: number, priority: number): boolean {
     if (this.fits(weight) && (this.queued === 0 || this.queue.leads(priority))) return true;
     this.takeBack();
     return this.fits(weight) && (this.queued === 0 || this.queue.leads(priority));
   }
 
-  private fits(weight: number): boolean {
+  protected fits(weight: number): boolean {
     return sum(this.inUse, weight) <= this.maxConcurrent;
   }
 
-  private remember(weight: number): HeldPermit {
+  /** Whether waiting is no use. */
+  protected tooHeavy(weight: number): boolean {
+    return weight > this.maxConcurrent;
+  }
+
+  protected remember(weight: number): HeldPermit {
     const permit = new HeldPermit(weight);
-    this.leases?.add(permit, this.clock.now());
+    if (this.leases !== undefined) this.lease(permit, this.clock.now());
     return permit;
   }
 
-  private giveBack(permit: HeldPermit | undefined): void {
+  protected lease(permit: HeldPermit, nowMs: number): void {
+    this.leases?.add(permit, nowMs);
+  }
+
+  protected giveBack(permit: HeldPermit | undefined): void {
     if (permit === undefined) this.inUse--;
     else if (!this.forget(permit)) return;
     if (this.queued > 0) this.handOut();
@@ -185,21 +198,20 @@ export class ConcurrencyLimitPolicy implements Policy {
   }
 
   /** Permits that are free go to the first waiters that still want them, as many as fit. */
-  private handOut(): void {
+  protected handOut(): void {
     if (this.queued === 0 || this.inUse >= this.maxConcurrent) return;
     const nowMs = this.clock.now();
     for (let waiter = this.queue.head; waiter !== null && this.inUse < this.maxConcurrent; waiter = this.queue.head) {
       const { weight } = waiter;
-      const inUse = sum(this.inUse, weight);
       if (nowMs >= waiter.dueMs) this.send(waiter, "wait");
-      else if (weight > this.maxConcurrent) this.send(waiter, "weight");
+      else if (this.tooHeavy(weight)) this.send(waiter, "weight");
       else if (nowMs >= waiter.call.nearestDeadline()) {
         // Its timeout is late, but will end it: an operation that starts now would be for nobody.
         this.unqueue(waiter);
         waiter.state = "late";
-      } else if (inUse > this.maxConcurrent) return;
+      } else if (!this.fits(weight)) return;
       else {
-        this.inUse = inUse;
+        this.inUse = sum(this.inUse, weight);
         this.grant(waiter, nowMs);
       }
     }
@@ -274,7 +286,7 @@ export class ConcurrencyLimitPolicy implements Policy {
     call.parked = null;
     this.waits.stop(waiter);
     if (state === "granted" || state === "revoked") {
-      if (weight !== 1 || this.leases !== undefined) call.keep(at, this.remember(weight));
+      if (weight !== 1 || this.remembersAll) call.keep(at, this.remember(weight));
       this.tellWait(waiter);
       call.resume(at);
       return;

@@ -1,3 +1,7 @@
+export { adaptiveLimit } from "./adaptive-limit.ts";
+export type { AdaptiveLimit, AdaptiveLimitOptions } from "./adaptive-limit.ts";
+export { aimdLimit } from "./aimd-limit.ts";
+export type { AimdLimitOptions } from "./aimd-limit.ts";
 export { constantBackoff, exponentialBackoff, linearBackoff } from "./backoff.ts";
 export type {
   Backoff,
@@ -47,6 +51,13 @@ export { explain } from "./explain.ts";
 export type { Explanation } from "./explain.ts";
 export { logTransitions } from "./log-transitions.ts";
 export type { Logger, LogTransitionsOptions } from "./log-transitions.ts";
+export { fixedLimit } from "./fixed-limit.ts";
+export type { FixedLimitOptions } from "./fixed-limit.ts";
+export { gradientLimit } from "./gradient-limit.ts";
+export type { GradientLimitOptions } from "./gradient-limit.ts";
+export { kneeLimit } from "./knee-limit.ts";
+export type { KneeLimitOptions } from "./knee-limit.ts";
+export type { Limit, LimitSample } from "./limit.ts";
 export type { Meter, PipelineMeter } from "./meter.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { PolicyOrderError } from "./order.ts";
@@ -85,3 +96,5 @@ export { timeWindow } from "./trip-time-window.ts";
 export type { TimeWindowOptions } from "./trip-time-window.ts";
 export { consecutiveFailures } from "./trip.ts";
 export type { ConsecutiveFailuresOptions, Trip, TripCounts, TripResult } from "./trip.ts";
+export { vegasLimit } from "./vegas-limit.ts";
+export type { VegasLimitOptions } from "./vegas-limit.ts";

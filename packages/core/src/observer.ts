@@ -65,6 +65,14 @@ export type HeadgateEvent =
       readonly waitMs: number;
     }
   | {
+      /** The end of one of this pipeline's attempts has moved the limit. */
+      readonly type: "adaptive-limit.changed";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly limit: number;
+      readonly previous: number;
+    }
+  | {
       readonly type: "fallback.used";
       readonly pipeline: string;
       /** Which handler has answered: 0 for the first. */

@@ -1,0 +1,63 @@
+// A concurrency limit that finds its number by itself: the gate of `concurrencyLimit`, moved by an algorithm that sees how
+// attempts go. It stands apart so that nobody pays for it who sets a number.
+import { AdaptiveLimitPolicy } from "./adaptive-limit-policy.ts";
+import { maxDelayMs, systemClock } from "./clock.ts";
+import type { ConcurrencyLimit, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
+import { kneeLimit } from "./knee-limit.ts";
+import type { Limit } from "./limit.ts";
+import { checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
+
+export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
+  /**
+   * What moves the limit: `kneeLimit()`, `vegasLimit()`, `gradientLimit()`, `aimdLimit()`, `fixedLimit()`, or one of your
+   * own. Each policy needs an instance of its own.
+   * @default kneeLimit()
+   */
+  readonly limit?: Limit;
+}
+
+export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
+  /** The limit at present. 0 for moments in which the algorithm lets nobody through. */
+  readonly maxConcurrent: number;
+  /** What moves the limit. */
+  readonly algorithm: Limit;
+};
+
+/**
+ * Lets as many calls run at once as the dependency can serve without making them wait, which `limit` finds out from how
+ * attempts go. Up to `maxQueue` more wait, as in `concurrencyLimit`; everybody else is refused at once with a
+ * `ConcurrencyLimitError`. In pipelines, in telemetry and in errors it is a concurrency limit like any other.
+ *
+ * @throws {InvalidOptionError} for options out of bounds.
+ */
+export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit {
+  const {
+    name = "default",
+    limit = kneeLimit(),
+    maxQueue = 0,
+    maxWaitMs = 1000,
+    order = "fifo",
+    leaseMs,
+    reclaimAfterMs,
+    clock = systemClock,
+  } = options;
+  checkName("adaptiveLimit.name", name);
+  if (typeof limit?.limit !== "number" || typeof limit.observe !== "function")
+    rejectOption("adaptiveLimit.limit", "an object with a number `limit` and a function `observe`", limit);
+  checkInteger("adaptiveLimit.maxQueue", maxQueue, 0);
+  checkNumber("adaptiveLimit.maxWaitMs", maxWaitMs, 0, maxDelayMs, true);
+  if (order !== "fifo" && order !== "lifo" && order !== "priority")
+    rejectOption("adaptiveLimit.order", '"fifo", "lifo" or "priority"', order);
+  if (leaseMs !== undefined) checkNumber("adaptiveLimit.leaseMs", leaseMs, 0, maxDelayMs, true);
+  if (reclaimAfterMs !== undefined) checkNumber("adaptiveLimit.reclaimAfterMs", reclaimAfterMs, 0, maxDelayMs, true);
+  return new AdaptiveLimitPolicy({
+    name,
+    limit,
+    maxQueue,
+    maxWaitMs,
+    order,
+    leaseMs,
+    reclaimAfterMs,
+    clock,
+  });
+}

@@ -1,0 +1,263 @@
+// Finds the knee: the point from which on more at once buys no throughput, only waiting. It looks at the latency to see
+// that something may be wrong, and at what latency and throughput do while the limit moves to see what.
+//
+// - As long as the limit does not bind it learns the baseline: how long an attempt takes then.
+// - While it binds it steers the latency to the baseline plus a margin of 1/√limit: the queue that keeps a server busy whose
+//   work is of random length (the square-root rule of staffing; Halfin, Whitt 1981).
+// - A baseline may be wrong, and then every rule that follows it goes astray: that is what ruins the limits that are built on
+//   one. So it is put to the test. Fewer are let through for a moment, now and then: does each become faster? And where
+//   the limit sinks to half without any of them becoming faster, it was not the queue: the service itself takes so long.
+//   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law).
+// - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
+import { KneeDescent } from "./knee-descent.ts";
+import type { Limit, LimitSample } from "./limit.ts";
+import { LimitWindow } from "./limit-window.ts";
+import { checkInteger } from "./options.ts";
+
+export interface KneeLimitOptions {
+  /** Up to here the limit does not shrink for want of use. An integer from 1 to `maxLimit`. @default 20 */
+  readonly initialLimit?: number;
+  /** An integer of at least 1. @default 1000 */
+  readonly maxLimit?: number;
+}
+
+// A window ends when the mean latency is known well enough, or after a time.
+const minWindowMs = 500;
+const maxWindowMs = 5000;
+const minSamples = 20;
+const knownWell = 0.1;
+
+/** The limit binds when a larger share of calls than this finds no permit. */
+const bindingShare = 0.05;
+/** The same while it has been slow for long, and it may be we who make it slow. */
+const bindingShareWhenSlow = 0.005;
+const droppedShare = 0.1;
+/** How much of the way to the goal is gone in a window, and how far that may be, as a logarithm. */
+const gain = 0.4;
+const farthest = 0.7;
+/** How many are let through during a probe, and after how many windows the next one is made. */
+const probeRatio = 0.7;
+const probeEvery = 20;
+const probeSoon = 5;
+/** How fast the baseline follows, per window: in calm, when it is surely lower, when it is slow. */
+const follow = 0.03;
+const followDown = 0.5;
+const followSlow = 0.003;
+const firstWindows = 20;
+/** After how many slow windows more than others it counts as slow for long. */
+const slowFor = 8;
+const leastLimit = 0.02;
+const longestPauseMs = 10_000;
+
+class Knee implements Limit {
+  readonly kind = "knee";
+  limit: number;
+  private readonly initialLimit: number;
+  private readonly maxLimit: number;
+  private readonly window = new LimitWindow();
+  private readonly descent = new KneeDescent();
+  /** The limit before it is rounded, and what rounding has left over. */
+  private exact: number;
+  private carry = 0.5;
+  /** Nothing is known yet: nothing is refused below `maxLimit`. */
+  private cold = true;
+  /** How long an attempt takes while the limit does not bind; 0 as long as nobody knows. */
+  private baselineMs = 0;
+  /** How long one takes that waits for nobody, as a share of the baseline: what probes have found. */
+  private unloaded = 1;
+  private calmWindows = 0;
+  private slowWindows = 0;
+  /** The most that was running of late. */
+  private crest = 0;
+  private wasBinding = false;
+  private untilProbe = probeEvery;
+  /** Windows of a probe that are left: the first still sees what began before it. */
+  private probing = 0;
+  private beforeProbe = { limit: 0, meanMs: 0, uncertainty: 0 };
+  /** After drops: how far it may grow with each success of an attempt that began since `droppedMs`. */
+  private growTo = 0;
+  private droppedMs = Number.NEGATIVE_INFINITY;
+  private resumeMs = 0;
+
+  constructor({ initialLimit, maxLimit }: Required<KneeLimitOptions>) {
+    this.initialLimit = initialLimit;
+    this.maxLimit = maxLimit;
+    this.limit = this.exact = initialLimit;
+  }
+
+  observe(sample: LimitSample): void {
+    const { startMs, endMs } = sample;
+    this.window.add(sample);
+    if (this.growTo > this.exact) this.recover(sample);
+    if (this.isOver(endMs)) this.close(endMs);
+    if (this.exact >= 1) return;
+    this.resumeMs = endMs + Math.min(longestPauseMs, (endMs - startMs) * (1 / this.exact - 1));
+    this.limit = 0;
+  }
+
+  full(nowMs: number, inFlight: number): void {
+    if (this.cold && inFlight < this.maxLimit) {
+      this.limit = Math.max(this.limit, Math.floor(inFlight) + 1);
+      return;
+    }
+    this.window.addFull(nowMs, inFlight);
+    if (this.isOver(nowMs)) this.close(nowMs);
+    if (this.limit === 0 && nowMs >= this.resumeMs) this.limit = 1;
+  }
+
+  /** How much longer than unloaded an attempt may take while the limit binds. */
+  private get margin(): number {
+    return Math.min(0.5, 1 / Math.sqrt(Math.max(1, this.exact)));
+  }
+
+  private isOver(nowMs: number): boolean {
+    const { window } = this;
+    const ageMs = nowMs - window.startMs;
+    if (ageMs < minWindowMs) return false;
+    if (ageMs >= maxWindowMs || window.dropped >= Math.min(10, this.exact)) return true;
+    return window.count >= minSamples && window.uncertainty <= Math.min(knownWell, this.margin / 2);
+  }
+
+  private close(nowMs: number): void {
+    const { window } = this;
+    if (window.droppedShare >= droppedShare) this.shrink(nowMs);
+    else if (window.count > 0) this.learn(nowMs);
+    // Calls have come and none was let through, nor is one running: heavier ones than the limit, say.
+    else if (window.full > 0 && window.peak === 0) this.grow();
+    this.exact = Math.min(this.maxLimit, Math.max(leastLimit, this.exact));
+    this.round();
+    window.reset(nowMs);
+  }
+
+  /** Over many windows whole limits add up to the exact one. */
+  private round(): void {
+    const goal = this.probing > 0 ? this.exact * probeRatio : this.exact;
+    if (goal < 1) {
+      this.limit = Math.min(1, this.limit);
+      return;
+    }
+    this.limit = Math.max(1, Math.floor(goal + this.carry));
+    this.carry = Math.min(1, Math.max(0, this.carry + goal - this.limit));
+  }
+
+  private grow(): void {
+    this.exact += Math.max(1, 0.1 * this.exact);
+  }
+
+  private shrink(nowMs: number): void {
+    this.growTo = Math.max(this.growTo, 0.75 * this.exact);
+    this.exact *= Math.max(0.5, 1 - 2 * this.window.droppedShare);
+    this.droppedMs = nowMs;
+    this.cold = false;
+    this.probing = 0;
+    this.descent.end();
+  }
+
+  /** As TCP does after a loss: fast, up to three quarters of where it was. */
+  private recover({ startMs, endMs, outcome }: LimitSample): void {
+    if (outcome !== "success" || startMs < this.droppedMs) return;
+    if (endMs - startMs > 3 * this.baselineMs) {
+      this.growTo = 0;
+      return;
+    }
+    this.exact = this.exact < 1 ? Math.min(1, this.exact * 2) : this.exact + 1;
+    this.limit = Math.max(1, Math.floor(this.exact));
+  }
+
+  private learn(nowMs: number): void {
+    const { window } = this;
+    if (this.baselineMs === 0) this.baselineMs = window.meanMs;
+    const slow = window.meanMs > this.baselineMs * (1 + 0.75 / Math.sqrt(Math.max(2, window.peak)));
+    this.slowWindows = Math.max(0, Math.min(2 * slowFor, this.slowWindows + (slow ? 1 : -2)));
+    const binding = window.fullShare > (this.slowWindows >= slowFor ? bindingShareWhenSlow : bindingShare);
+    if (this.probing > 0) this.probe();
+    else if (binding) this.steer(nowMs);
+    else this.rest();
+    this.wasBinding = binding;
+    this.cold = false;
+  }
+
+  /** The limit does not bind: it is to be out of the way, and yet not far when it is needed. */
+  private rest(): void {
+    const { window } = this;
+    const { meanMs, peak, uncertainty } = window;
+    this.descent.end();
+    this.crest = Math.max(peak, 0.98 * this.crest);
+    const calm = meanMs <= this.baselineMs * (1 + Math.max(uncertainty, this.margin / 2));
+    this.follow(calm);
+    if (this.slowWindows >= slowFor) {
+      // Others may be holding back for us.
+      this.exact = Math.max(Math.min(this.exact, 1.5 * this.crest), 0.97 * this.exact);
+    } else if (calm) {
+      if (this.exact < 2 * this.crest || window.full > 0) this.grow();
+      if (this.cold) this.exact = Math.max(this.exact, 2 * peak);
+    }
+    if (this.exact > 3 * this.crest && this.exact > this.initialLimit)
+      this.exact = Math.max(this.initialLimit, 0.98 * this.exact);
+  }
+
+  /** The baseline follows the latency; upwards only while there is room, or it would learn the queue of others. */
+  private follow(calm: boolean): void {
+    const { meanMs, peak, uncertainty } = this.window;
+    const { baselineMs } = this;
+    let weight = follow;
+    if (meanMs < baselineMs * (1 - 3 * uncertainty)) weight = followDown;
+    else if (meanMs >= baselineMs && peak > 0.6 * this.exact) weight = 0;
+    else if (!calm) weight = followSlow;
+    if (++this.calmWindows < firstWindows) weight = Math.max(weight, 1 / this.calmWindows);
+    this.baselineMs += weight * (meanMs - baselineMs);
+    this.unloaded += 0.01 * (1 - this.unloaded);
+  }
+
+  /** The limit binds. */
+  private steer(nowMs: number): void {
+    const { window, margin } = this;
+    const { meanMs, uncertainty } = window;
+    const goalMs = this.baselineMs * this.unloaded * (1 + margin);
+    const found = this.descent.step(window, nowMs, this.exact, goalMs, margin);
+    if (found !== undefined) {
+      this.baselineMs = found.baselineMs;
+      this.exact = found.limit;
+      this.unloaded = 1;
+      this.slowWindows = 0;
+      this.untilProbe = probeEvery / 2;
+      return;
+    }
+    this.beforeProbe = { limit: this.exact, meanMs, uncertainty };
+    const way = Math.min(farthest, Math.max(-farthest, Math.log(goalMs / meanMs)));
+    // A single window of many calls may be a coincidence.
+    if (way > 0 || this.wasBinding) this.exact *= Math.exp(gain * Math.min(1, knownWell / uncertainty) * way);
+    if (--this.untilProbe <= 0 && this.exact >= 2) this.probing = 2;
+  }
+
+  /** Fewer are let through. Is each of them faster? */
+  private probe(): void {
+    if (--this.probing > 0) return;
+    const { beforeProbe, baselineMs } = this;
+    const { meanMs, uncertainty } = this.window;
+    const unloadedMs = baselineMs * this.unloaded;
+    const depth = Math.log(beforeProbe.limit / (probeRatio * this.exact));
+    const slope = Math.log(beforeProbe.meanMs / meanMs) / depth;
+    const doubt = Math.hypot(uncertainty, beforeProbe.uncertainty) / -Math.log(probeRatio);
+    this.untilProbe = probeEvery;
+    if (meanMs * (1 + 2 * uncertainty) < unloadedMs) {
+      this.unloaded = (meanMs * (1 + uncertainty)) / baselineMs;
+      this.untilProbe = probeSoon;
+    } else if (meanMs > unloadedMs && slope + doubt < 0.5) {
+      this.unloaded = Math.min(1, meanMs / baselineMs);
+    }
+  }
+}
+
+/**
+ * Lets as many through as the dependency can serve without making them wait, and finds out how many that is from latency and
+ * throughput. Nothing has to be set.
+ *
+ * @throws {InvalidOptionError} for options out of bounds.
+ */
+export function kneeLimit(options: KneeLimitOptions = {}): Limit {
+  const { maxLimit = 1000, initialLimit = Math.min(20, maxLimit) } = options;
+  checkInteger("kneeLimit.maxLimit", maxLimit, 1);
+  checkInteger("kneeLimit.initialLimit", initialLimit, 1, maxLimit);
+  return new Knee({ initialLimit, maxLimit });
+}
