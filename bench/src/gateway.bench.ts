@@ -5,7 +5,7 @@
 //   -- --quick      fewer and shorter rounds: figures to look at, not to quote
 //   -- --write      puts the tables into bench/README.md
 import { parseArgs } from "node:util";
-import { Child } from "./gateway/child.ts";
+import { Child } from "./child.ts";
 import { download } from "./gateway/download.ts";
 import type { Load, LoadOrder } from "./gateway/load.ts";
 import { count, machine, table, type Target, targetsTable, times, writeToReadme } from "./report.ts";
@@ -29,14 +29,14 @@ interface Contender {
   readonly script: string;
 }
 
-const baseline: Contender = { name: "Hono, `hono/proxy` over `fetch`", script: "./hono-fetch.ts" };
-const headgate: Contender = { name: "**Headgate gateway**", script: "./headgate.ts" };
-const floor: Contender = { name: "node:http and `undici.stream`, no policies", script: "./node-undici.ts" };
+const baseline: Contender = { name: "Hono, `hono/proxy` over `fetch`", script: "./gateway/hono-fetch.ts" };
+const headgate: Contender = { name: "**Headgate gateway**", script: "./gateway/headgate.ts" };
+const floor: Contender = { name: "node:http and `undici.stream`, no policies", script: "./gateway/node-undici.ts" };
 
 const children: Child[] = [];
 const targets: Target[] = [];
 try {
-  const upstream = spawn("./upstream.ts");
+  const upstream = spawn("./gateway/upstream.ts");
   const upstreamPort = String(await upstream.next<number>());
   if (options.load || !options.download) await compareLoads(upstreamPort);
   if (options.download || !options.load) await downloadThrough(upstreamPort);
@@ -58,7 +58,7 @@ interface Sample extends Load {
 }
 
 async function compareLoads(upstreamPort: string): Promise<void> {
-  const generator = spawn("./load.ts");
+  const generator = spawn("./gateway/load.ts");
   const subjects: { contender: Contender; server: Child; port: number; samples: Sample[] }[] = [];
   for (const contender of [baseline, headgate, floor]) {
     const server = spawn(contender.script, upstreamPort);

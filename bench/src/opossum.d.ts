@@ -5,6 +5,8 @@ declare module "opossum" {
     readonly capacity?: number;
     readonly errorThresholdPercentage?: number;
     readonly resetTimeout?: number;
+    /** True for an error that is no failure. */
+    readonly errorFilter?: (error: unknown) => boolean;
   }
   class CircuitBreaker {
     constructor(action: () => Promise<unknown>, options?: Options);

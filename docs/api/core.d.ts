@@ -57,7 +57,6 @@ export declare class Call {
     justTimed: boolean;
     outcome: Outcome;
     threw: boolean;
-    cutting: boolean;
     phase: Phase;
     at: number;
     pendingCut: Cut | null;
@@ -66,9 +65,11 @@ export declare class Call {
     parked: unknown;
     deadlineTimer: ClockTimer | null;
     link: Link | null;
+    running: Promise<unknown> | null;
     resolve: ((value: unknown) => void) | null;
     reject: ((error: unknown) => void) | null;
     constructor(pipeline: Pipeline, operation: Operation<unknown>, options: ExecuteOptions<unknown>);
+    get cutting(): boolean;
     get cuts(): boolean;
     keep(at: number, value: unknown): void;
     recall(at: number): unknown;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type IncomingMessage, get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { patternFrom } from "./body.ts";
-import type { Child } from "./child.ts";
+import type { Child } from "../child.ts";
 
 export interface Download {
   readonly seconds: number;

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { proxy } from "hono/proxy";
-import { announce } from "./child.ts";
+import { announce } from "../child.ts";
 
 const upstream = `http://127.0.0.1:${process.argv[2]}`;
 const app = new Hono();

@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Agent } from "undici";
-import { announce } from "./child.ts";
+import { announce } from "../child.ts";
 
 const upstream = `http://127.0.0.1:${process.argv[2]}`;
 const agent = new Agent();

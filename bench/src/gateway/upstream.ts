@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { patternFrom } from "./body.ts";
-import { announce } from "./child.ts";
+import { announce } from "../child.ts";
 
 const small = patternFrom(0, 1024);
 const chunkBytes = 64 * 1024;

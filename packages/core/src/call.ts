@@ -67,8 +67,8 @@ interface Refusal {
   readonly forMs: number;
 }
 
-/** Where a call is: on its way over the policies, waiting for something, or settled. */
-export type Phase = "moving" | "resting" | "done";
+/** Where a call is: on its way over the policies, being ended from further out, waiting for something, or settled. */
+export type Phase = "moving" | "cutting" | "resting" | "done";
 
 export class Call {
   readonly pipeline: Pipeline;
@@ -89,8 +89,6 @@ export class Call {
   private concluded: unknown = undefined;
   private refusal: Refusal | null = null;
 
-  /** The call is being ended by a policy further out, or by its caller: a policy is told, not asked. */
-  cutting = false;
   phase: Phase = "moving";
   /** While resting: the policy that has parked the call, or one past the last when its operation is running. */
   at = 0;
@@ -110,6 +108,8 @@ export class Call {
   private keptMore: unknown[] | null = null;
 
   link: Link | null = null;
+  /** The promise of the reaction to the operation's, once that had to be waited for. */
+  running: Promise<unknown> | null = null;
   resolve: ((value: unknown) => void) | null = null;
   reject: ((error: unknown) => void) | null = null;
 
@@ -118,6 +118,11 @@ export class Call {
     this.operation = operation;
     this.options = options;
     pipeline.inFlight++;
+  }
+
+  /** The call is being ended by a policy further out, or by its caller: a policy is told, not asked. */
+  get cutting(): boolean {
+    return this.phase === "cutting";
   }
 
   /** Whether something can end this call before its operation does: then an attempt's signal is its own. */
@@ -287,7 +292,7 @@ export class Call {
    */
   cut(at: number, outcome: Outcome, error: unknown): void {
     if (this.phase === "done") return;
-    if (this.phase === "moving") {
+    if (this.phase !== "resting") {
       // Asked for from within a step (an observer, the operation's first part): done when the step is.
       if (this.pendingCut === null || at < this.pendingCut.at) this.pendingCut = { at, outcome, error };
       return;
@@ -310,9 +315,9 @@ export class Call {
 
   /** Tells the policies from this place outwards, up to and with the one at `to`, that the call is being ended. */
   unwind(from: number, to: number): void {
-    this.cutting = true;
+    this.phase = "cutting";
     for (let i = from; i >= to && i >= 0; i--) this.tell(i);
-    this.cutting = false;
+    this.phase = "moving";
   }
 
   /** Takes the call from what it waits for. */

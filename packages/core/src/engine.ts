@@ -5,7 +5,7 @@ import type { Call } from "./call.ts";
 import { isHeadgateError, isRefusal } from "./errors.ts";
 import { account } from "./explain.ts";
 import type { Outcome, Policy } from "./policy.ts";
-import { isThenable } from "./promise-parts.ts";
+import { isThenable, made, newPromise } from "./promise-parts.ts";
 
 /** Where a call goes next when a walk over the policies ends: it turns round at `call.at`, waits, or has arrived. */
 type Turn = "down" | "up" | "rest" | "settle";
@@ -126,28 +126,45 @@ function start(call: Call): boolean {
     judge(call, true, error);
     return true;
   }
-  settleWith(work, promise);
+  call.running = settleWith(work, promise);
   return false;
 }
 
 // Apart, so that only calls that get here allocate the closures' context.
-function settleWith(work: Attempt, promise: Promise<unknown>): void {
-  promise.then(
+function settleWith(work: Attempt, promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
     (value) => workSettled(work, false, value),
     (error) => workSettled(work, true, error),
   );
 }
 
-function workSettled(work: Attempt, threw: boolean, value: unknown): void {
+function workSettled(work: Attempt, threw: boolean, value: unknown): unknown {
   const { call } = work;
   work.runEnded();
   if (work.abandoned) {
     if (!threw) call.discard(value);
     work.endIfOver();
-    return;
+  } else {
+    judge(call, threw, value);
+    goUp(call, call.pipeline.policies.length - 1);
   }
-  judge(call, threw, value);
-  goUp(call, call.pipeline.policies.length - 1);
+  return call.resolve === follow ? whatFollows(call) : undefined;
+}
+
+/** In the place of `resolve` and `reject`: the caller was given the promise of the operation's reaction itself. */
+export function follow(): void {}
+
+/** What that promise is settled with: the end of the call, or another promise when the call goes on. */
+function whatFollows(call: Call): unknown {
+  if (call.phase !== "done") {
+    const promise = newPromise();
+    call.resolve = made.resolve;
+    if (call.reject !== null) call.reject = made.reject;
+    return promise;
+  }
+  if (call.reject === null) return toResult(call);
+  if (call.threw) throw call.result;
+  return call.result;
 }
 
 /** Decides the outcome of what the operation returned or threw, and sets it. */

@@ -1,7 +1,7 @@
 // A pipeline: an ordered list of policies, outermost first, around any asynchronous function.
 import { Call, type ExecuteOptions, type Judgement, type Operation } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
-import { goDown, type OperationResult, settle, toResult } from "./engine.ts";
+import { follow, goDown, type OperationResult, settle, toResult } from "./engine.ts";
 import { InvalidOptionError, TimeoutError, withoutStack } from "./errors.ts";
 import type { Meter, PipelineMeter } from "./meter.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
@@ -111,6 +111,10 @@ export class Pipeline {
     const call = this.begin(operation, options);
     if (call.phase === "done")
       return (call.threw ? rejectLater(call.result) : Promise.resolve(call.result)) as Promise<T>;
+    if (endsWithOperation(call)) {
+      call.resolve = call.reject = follow;
+      return call.running as Promise<T>;
+    }
     const promise = newPromise();
     call.resolve = made.resolve;
     call.reject = made.reject;
@@ -124,6 +128,10 @@ export class Pipeline {
   attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>> {
     const call = this.begin(operation, options);
     if (call.phase === "done") return Promise.resolve(toResult(call)) as Promise<OperationResult<T>>;
+    if (endsWithOperation(call)) {
+      call.resolve = follow;
+      return call.running as Promise<OperationResult<T>>;
+    }
     const promise = newPromise();
     call.resolve = made.resolve;
     return promise as Promise<OperationResult<T>>;
@@ -209,6 +217,14 @@ export class Pipeline {
       attempts: call.attempt,
     });
   }
+}
+
+/**
+ * Whether nothing can settle the call before its operation has: then the caller is given the promise of the reaction to the
+ * operation's own, and no promise is made for the call.
+ */
+function endsWithOperation({ running, cuts, options }: Call): boolean {
+  return running !== null && !cuts && options.signal === undefined;
 }
 
 // A rejection one microtask later finds its handler attached, which spares the host's bookkeeping of unhandled

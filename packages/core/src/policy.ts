@@ -37,7 +37,10 @@ export interface Policy {
   readonly reruns?: boolean;
   /** What the policy does and with which settings, in a few words for people: `"2000 ms"`. The kind stands before it. */
   readonly describe?: () => string;
-  /** True for a policy that may end a call from outside, with `call.cut`: the operation's signal is then its own. */
+  /**
+   * True for a policy that may end a call from outside, with `call.cut`: the operation's signal is then its own, and the
+   * caller is answered at once. Without it a cut is answered when the operation has ended.
+   */
   readonly cuts?: boolean;
   /** True for a policy that has nothing to do when a `success` comes up: `leave` is not asked then. */
   readonly failuresOnly?: boolean;

@@ -1,4 +1,4 @@
-// Processes of the benchmark: the upstream, the contenders and the load generator each have one of their own, so that
+// Processes of a benchmark over HTTP: the upstream, the contenders and the load generator each have one of their own, so that
 // what is measured shares neither heap nor event loop with what measures it. One question at a time.
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ const answerMs = 60_000;
 export class Child {
   readonly #process: ReturnType<typeof fork>;
 
-  /** `script` stands beside this file; `parameters` are its arguments. */
+  /** `script` is named from this folder; `parameters` are its arguments. */
   constructor(script: string, ...parameters: readonly string[]) {
     this.#process = fork(fileURLToPath(new URL(script, import.meta.url)), parameters);
   }
