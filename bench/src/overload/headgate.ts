@@ -1,5 +1,5 @@
 // Headgate's contenders. No number stands in them.
-import { pipeline, retry, standardPipeline, timeout } from "@headgate/core";
+import { adaptiveLimit, circuitBreaker, pipeline, retry, standardPipeline, timeWindow, timeout } from "@headgate/core";
 import type { Send } from "./contenders.ts";
 
 export function standard(send: Send) {
@@ -9,7 +9,8 @@ export function standard(send: Send) {
 }
 
 export function adaptive(send: Send) {
-  const guarded = pipeline("upstream", timeout(), retry());
+  const limit = adaptiveLimit({ maxQueue: 100, order: "adaptive-lifo" });
+  const guarded = pipeline("upstream", timeout(), retry(), circuitBreaker({ trip: timeWindow() }), limit);
   return (caller: AbortSignal): Promise<string> =>
     guarded.execute((context) => send(context.signal), { signal: caller });
 }

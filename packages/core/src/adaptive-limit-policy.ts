@@ -82,7 +82,13 @@ export class AdaptiveLimitPolicy extends ConcurrencyLimitPolicy {
     if (this.adjust()) this.handOut();
     const { name, maxConcurrent } = this;
     if (maxConcurrent === previous) return;
-    call?.emit?.({ type: "adaptive-limit.changed", pipeline: call.pipeline.name, name, limit: maxConcurrent, previous });
+    call?.emit?.({
+      type: "adaptive-limit.changed",
+      pipeline: call.pipeline.name,
+      name,
+      limit: maxConcurrent,
+      previous,
+    });
   }
 
   /** Takes over what the algorithm says. True when it says more than before. */

@@ -6,6 +6,7 @@ import type { ConcurrencyLimit, ConcurrencyLimitOptions } from "./concurrency-li
 import { kneeLimit } from "./knee-limit.ts";
 import type { Limit } from "./limit.ts";
 import { checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
+import { checkQueueOrder } from "./wait-queue.ts";
 
 export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
   /**
@@ -37,6 +38,7 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
     maxQueue = 0,
     maxWaitMs = 1000,
     order = "fifo",
+    targetWaitMs = 5,
     leaseMs,
     reclaimAfterMs,
     clock = systemClock,
@@ -46,8 +48,8 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
     rejectOption("adaptiveLimit.limit", "an object with a number `limit` and a function `observe`", limit);
   checkInteger("adaptiveLimit.maxQueue", maxQueue, 0);
   checkNumber("adaptiveLimit.maxWaitMs", maxWaitMs, 0, maxDelayMs, true);
-  if (order !== "fifo" && order !== "lifo" && order !== "priority")
-    rejectOption("adaptiveLimit.order", '"fifo", "lifo" or "priority"', order);
+  checkQueueOrder("adaptiveLimit.order", order);
+  checkNumber("adaptiveLimit.targetWaitMs", targetWaitMs, 0, maxDelayMs, true);
   if (leaseMs !== undefined) checkNumber("adaptiveLimit.leaseMs", leaseMs, 0, maxDelayMs, true);
   if (reclaimAfterMs !== undefined) checkNumber("adaptiveLimit.reclaimAfterMs", reclaimAfterMs, 0, maxDelayMs, true);
   return new AdaptiveLimitPolicy({
@@ -56,6 +58,7 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
     maxQueue,
     maxWaitMs,
     order,
+    targetWaitMs,
     leaseMs,
     reclaimAfterMs,
     clock,

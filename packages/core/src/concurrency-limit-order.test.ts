@@ -109,7 +109,7 @@ describe("concurrencyLimit in order", () => {
 
   itRefuses([
     () => concurrencyLimit({ maxConcurrent: 1, order: "random" as "fifo" }),
-    '`concurrencyLimit.order` must be "fifo", "lifo" or "priority", got "random"',
+    '`concurrencyLimit.order` must be "fifo", "lifo", "priority" or "adaptive-lifo", got "random"',
   ]);
 });
 

@@ -11,7 +11,7 @@ import { checkInteger, checkNumber } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
-import { FifoQueue, type QueueOrder, type WaitQueue, Waiter, waitQueue } from "./wait-queue.ts";
+import { AdaptiveLifoQueue, FifoQueue, type QueueOrder, type WaitQueue, Waiter, waitQueue } from "./wait-queue.ts";
 import { sharedTimers } from "#timers";
 
 /** How long a hand-over may stay without being taken up. It normally takes a microtask. */
@@ -23,6 +23,7 @@ export class ConcurrencyLimitPolicy implements Policy {
   maxConcurrent: number;
   private readonly maxQueue: number;
   private readonly maxWaitMs: number;
+  private readonly targetWaitMs: number;
   private readonly order: QueueOrder;
   protected readonly clock: Clock;
 
@@ -37,6 +38,9 @@ export class ConcurrencyLimitPolicy implements Policy {
 
   private readonly queue: WaitQueue;
   private readonly waits: Timers<Waiter>;
+  /** The queue once more, and the timers of those who come while it stands, where the order is `adaptive-lifo`. */
+  private readonly adaptive: AdaptiveLifoQueue | undefined;
+  private readonly briefWaits: Timers<Waiter>;
   private readonly goOn: (waiter: unknown) => void;
   /** Permits handed to a waiter that has not gone on yet. */
   private readonly handedOver = new FifoQueue();
@@ -56,8 +60,13 @@ export class ConcurrencyLimitPolicy implements Policy {
     this.maxWaitMs = options.maxWaitMs;
     this.order = options.order;
     this.clock = options.clock;
-    this.queue = waitQueue(options.order);
-    this.waits = sharedTimers(options.clock, options.maxWaitMs, (waiter) => this.expire(waiter));
+    const expire = (waiter: Waiter) => this.expire(waiter);
+    this.waits = this.briefWaits = sharedTimers(options.clock, options.maxWaitMs, expire);
+    this.targetWaitMs = Math.min(options.targetWaitMs, options.maxWaitMs);
+    if (options.order === "adaptive-lifo") {
+      this.queue = this.adaptive = new AdaptiveLifoQueue(this.targetWaitMs);
+      this.briefWaits = sharedTimers(options.clock, this.targetWaitMs, expire);
+    } else this.queue = waitQueue(options.order);
     this.goOn = (waiter) => this.takeUp(waiter as Waiter);
     this.leases = leaseMs === undefined ? undefined : new DuePermits(leaseMs);
     this.reclaimable = reclaimAfterMs === undefined ? undefined : new DuePermits(reclaimAfterMs);
@@ -87,7 +96,7 @@ export class ConcurrencyLimitPolicy implements Policy {
 
   interrupt(call: Call): void {
     const waiter = call.parked as Waiter;
-    this.waits.stop(waiter);
+    this.stopWaiting(waiter);
     const { state } = waiter;
     waiter.state = "gone";
     if (state === "queued") this.unqueue(waiter);
@@ -135,6 +144,7 @@ export class ConcurrencyLimitPolicy implements Policy {
       if (weight !== 1 || this.remembersAll) call.keep(at, this.remember(weight));
       return "pass";
     }
+    if (this.queued >= this.maxQueue) this.sendLate();
     if (this.queued >= this.maxQueue) {
       const displaced = this.queue.displacedBy(priority);
       if (displaced === null) return this.refuse(call, "full", weight);
@@ -201,15 +211,13 @@ export class ConcurrencyLimitPolicy implements Policy {
   protected handOut(): void {
     if (this.queued === 0 || this.inUse >= this.maxConcurrent) return;
     const nowMs = this.clock.now();
+    if (this.adaptive?.stands(nowMs)) this.sendAway(this.adaptive, nowMs);
     for (let waiter = this.queue.head; waiter !== null && this.inUse < this.maxConcurrent; waiter = this.queue.head) {
       const { weight } = waiter;
       if (nowMs >= waiter.dueMs) this.send(waiter, "wait");
       else if (this.tooHeavy(weight)) this.send(waiter, "weight");
-      else if (nowMs >= waiter.call.nearestDeadline()) {
-        // Its timeout is late, but will end it: an operation that starts now would be for nobody.
-        this.unqueue(waiter);
-        waiter.state = "late";
-      } else if (!this.fits(weight)) return;
+      else if (nowMs >= waiter.call.nearestDeadline()) this.leaveLate(waiter);
+      else if (!this.fits(weight)) return;
       else {
         this.inUse = sum(this.inUse, weight);
         this.grant(waiter, nowMs);
@@ -217,10 +225,42 @@ export class ConcurrencyLimitPolicy implements Policy {
     }
   }
 
+  /** Its timeout is late, but will end it: an operation that starts now would be for nobody. */
+  private leaveLate(waiter: Waiter): void {
+    this.unqueue(waiter);
+    waiter.state = "late";
+  }
+
+  /** The queue is full: those at its head whose deadline has passed stand in the way of others. */
+  private sendLate(): void {
+    const nowMs = this.clock.now();
+    for (let waiter = this.queue.head; waiter !== null; waiter = this.queue.head) {
+      if (nowMs < waiter.call.nearestDeadline()) return;
+      this.leaveLate(waiter);
+    }
+  }
+
   private grant(waiter: Waiter, nowMs: number): void {
     waiter.grantedMs = nowMs;
+    this.adaptive?.delay.waited(nowMs, this.waitedMs(waiter, nowMs), this.queued > 1);
     this.send(waiter, "granted");
     this.handedOver.add(waiter);
+  }
+
+  /** The queue stands: whoever came before it did, and has waited for longer than the target, has done so for nothing. */
+  private sendAway(queue: AdaptiveLifoQueue, nowMs: number): void {
+    for (let waiter = queue.oldest; waiter !== null; waiter = queue.oldest) {
+      if (this.waitedMs(waiter, nowMs) < this.targetWaitMs) return;
+      this.send(waiter, "wait");
+    }
+  }
+
+  private waitedMs({ dueMs, brief }: Waiter, nowMs: number): number {
+    return nowMs - (dueMs - (brief ? this.targetWaitMs : this.maxWaitMs));
+  }
+
+  private stopWaiting(waiter: Waiter): void {
+    (waiter.brief ? this.briefWaits : this.waits).stop(waiter);
   }
 
   /** Takes a waiter from the queue and makes it go on. */
@@ -255,8 +295,10 @@ export class ConcurrencyLimitPolicy implements Policy {
 
   private enqueue(waiter: Waiter): void {
     const { call } = waiter;
+    const nowMs = call.readClock(this.clock);
     call.parked = waiter;
-    this.waits.start(waiter, call.readClock(this.clock));
+    waiter.brief = this.adaptive?.stands(nowMs) === true;
+    (waiter.brief ? this.briefWaits : this.waits).start(waiter, nowMs);
     this.queueUp(waiter);
   }
 
@@ -284,19 +326,21 @@ export class ConcurrencyLimitPolicy implements Policy {
     }
     waiter.state = "gone";
     call.parked = null;
-    this.waits.stop(waiter);
+    this.stopWaiting(waiter);
     if (state === "granted" || state === "revoked") {
       if (weight !== 1 || this.remembersAll) call.keep(at, this.remember(weight));
       this.tellWait(waiter);
       call.resume(at);
       return;
     }
-    this.refuse(call, state as ConcurrencyLimitReason, weight);
+    const brief = waiter.brief || (state === "wait" && this.clock.now() < waiter.dueMs);
+    this.refuse(call, state as ConcurrencyLimitReason, weight, brief ? this.targetWaitMs : this.maxWaitMs);
     call.finish(at);
   }
 
-  private tellWait({ call, dueMs, grantedMs }: Waiter): void {
-    const waitMs = grantedMs - (dueMs - this.maxWaitMs);
+  private tellWait(waiter: Waiter): void {
+    const { call, grantedMs } = waiter;
+    const waitMs = this.waitedMs(waiter, grantedMs);
     call.emit?.({ type: "concurrency-limit.waited", pipeline: call.pipeline.name, name: this.name, waitMs });
   }
 
@@ -313,13 +357,14 @@ export class ConcurrencyLimitPolicy implements Policy {
     this.handOut();
   }
 
-  private refuse(call: Call, reason: ConcurrencyLimitReason, weight: number): "end" {
+  private refuse(call: Call, reason: ConcurrencyLimitReason, weight: number, waitMs = this.maxWaitMs): "end" {
     if (reason === "full") this.rejectedFull++;
     else if (reason === "wait") this.rejectedWait++;
     else if (reason === "displaced") this.rejectedDisplaced++;
     else this.rejectedWeight++;
+    this.adaptive?.delay.refused(this.clock.now());
     call.emit?.({ type: "concurrency-limit.rejected", pipeline: call.pipeline.name, name: this.name, reason });
-    const detail = reason === "full" ? this.queued : reason === "weight" ? weight : this.maxWaitMs;
+    const detail = reason === "full" ? this.queued : reason === "weight" ? weight : waitMs;
     const { maxConcurrent } = this;
     return call.refuse(() => new ConcurrencyLimitError(reason, maxConcurrent, detail));
   }

@@ -7,9 +7,9 @@
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import type { Permit } from "./concurrency-limit-permit.ts";
 import { ConcurrencyLimitPolicy } from "./concurrency-limit-policy.ts";
-import { checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
+import { checkInteger, checkName, checkNumber } from "./options.ts";
 import type { Policy } from "./policy.ts";
-import type { QueueOrder } from "./wait-queue.ts";
+import { checkQueueOrder, type QueueOrder } from "./wait-queue.ts";
 
 export type { QueueOrder } from "./wait-queue.ts";
 
@@ -25,9 +25,13 @@ export interface ConcurrencyLimitOptions {
   /**
    * Who goes on first: who came first (`fifo`), who came last (`lifo`), or who has the highest `priority`, and among equals
    * who came first. With priorities a call that finds the queue full takes the place of the last waiter of a lower one.
+   * `adaptive-lifo` is `fifo` until the queue stands: until for 100 ms everybody has waited for longer than `targetWaitMs`.
+   * From then on who came last goes on first and nobody waits for longer than the target, until for 100 ms nobody is refused.
    * @default "fifo"
    */
   readonly order?: QueueOrder;
+  /** What a wait should stay below, with `adaptive-lifo`. Above 0, at most 2^31 - 1; `maxWaitMs` bounds it. @default 5 */
+  readonly targetWaitMs?: number;
   /**
    * A permit that has not come back after this long is given to somebody else. For Workers, where a killed request
    * gives nothing back. Above 0, at most 2^31 - 1. @default none: a permit is held as long as its work lasts
@@ -100,6 +104,7 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
     maxQueue = 0,
     maxWaitMs = 1000,
     order = "fifo",
+    targetWaitMs = 5,
     leaseMs,
     reclaimAfterMs,
     clock = systemClock,
@@ -108,8 +113,8 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
   checkInteger("concurrencyLimit.maxConcurrent", maxConcurrent, 1);
   checkInteger("concurrencyLimit.maxQueue", maxQueue, 0);
   checkNumber("concurrencyLimit.maxWaitMs", maxWaitMs, 0, maxDelayMs, true);
-  if (order !== "fifo" && order !== "lifo" && order !== "priority")
-    rejectOption("concurrencyLimit.order", '"fifo", "lifo" or "priority"', order);
+  checkQueueOrder("concurrencyLimit.order", order);
+  checkNumber("concurrencyLimit.targetWaitMs", targetWaitMs, 0, maxDelayMs, true);
   if (leaseMs !== undefined) checkNumber("concurrencyLimit.leaseMs", leaseMs, 0, maxDelayMs, true);
   if (reclaimAfterMs !== undefined) checkNumber("concurrencyLimit.reclaimAfterMs", reclaimAfterMs, 0, maxDelayMs, true);
   return new ConcurrencyLimitPolicy({
@@ -118,6 +123,7 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
     maxQueue,
     maxWaitMs,
     order,
+    targetWaitMs,
     leaseMs,
     reclaimAfterMs,
     clock,

@@ -4,9 +4,20 @@ import type { Call } from "./call.ts";
 import type { ClockTimer } from "./clock.ts";
 import type { ConcurrencyLimitReason } from "./errors.ts";
 import type { Timer } from "./host-timers.ts";
+import { rejectOption } from "./options.ts";
+import { StandingDelay } from "./standing-delay.ts";
 
-/** Who goes first: who came first, who came last, or the highest priority and among equals who came first. */
-export type QueueOrder = "fifo" | "lifo" | "priority";
+/**
+ * Who goes first: who came first, who came last, the highest priority and among equals who came first, or who came first until
+ * the queue stands and then who came last.
+ */
+export type QueueOrder = "fifo" | "lifo" | "priority" | "adaptive-lifo";
+
+/** @throws {InvalidOptionError} for an order that there is not. */
+export function checkQueueOrder(place: string, order: QueueOrder): void {
+  if (order === "fifo" || order === "lifo" || order === "priority" || order === "adaptive-lifo") return;
+  rejectOption(place, '"fifo", "lifo", "priority" or "adaptive-lifo"', order);
+}
 
 const nobody = (): void => {};
 
@@ -25,6 +36,8 @@ export class Waiter implements Timer {
   wake: (waiter: Waiter) => void = nobody;
   /** When a permit was handed to it. */
   grantedMs = 0;
+  /** It came to a queue that stands, and may wait for no longer than the target. */
+  brief = false;
   dueMs = 0;
   previous: Timer | null = null;
   next: Timer | null = null;
@@ -106,6 +119,47 @@ class LifoQueue extends FifoQueue {
   }
 }
 
+/** First come, first served, until the queue stands: then last come, first served. */
+export class AdaptiveLifoQueue implements WaitQueue {
+  readonly delay: StandingDelay;
+  private readonly list = new FifoQueue();
+  private lastFirst = false;
+
+  constructor(targetMs: number) {
+    this.delay = new StandingDelay(targetMs);
+  }
+
+  get head(): Waiter | null {
+    return this.lastFirst ? this.list.tail : this.list.head;
+  }
+
+  get oldest(): Waiter | null {
+    return this.list.head;
+  }
+
+  /** Whether the queue stands now: the order goes by that until it is asked again. */
+  stands(nowMs: number): boolean {
+    this.lastFirst = this.delay.at(nowMs);
+    return this.lastFirst;
+  }
+
+  add(waiter: Waiter): void {
+    this.list.add(waiter);
+  }
+
+  remove(waiter: Waiter): void {
+    this.list.remove(waiter);
+  }
+
+  leads(priority: number): boolean {
+    return this.lastFirst || this.list.leads(priority);
+  }
+
+  displacedBy(_priority: number): Waiter | null {
+    return null;
+  }
+}
+
 /** A list for each priority that waits, the highest last. */
 class PriorityQueue implements WaitQueue {
   head: Waiter | null = null;
@@ -161,7 +215,7 @@ class PriorityQueue implements WaitQueue {
   }
 }
 
-export function waitQueue(order: QueueOrder): WaitQueue {
+export function waitQueue(order: Exclude<QueueOrder, "adaptive-lifo">): WaitQueue {
   if (order === "fifo") return new FifoQueue();
   return order === "lifo" ? new LifoQueue() : new PriorityQueue();
 }
