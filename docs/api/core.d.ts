@@ -96,6 +96,7 @@ export declare class Call {
     dueCut(): Cut | null;
     unwind(from: number, to: number): void;
     retryAfterMs(): number | undefined;
+    get pushedBack(): boolean;
     get emit(): ((event: HeadgateEvent) => void) | undefined;
     discard(value: unknown): void;
 }
@@ -243,6 +244,13 @@ export interface CountWindowOptions extends RatioOptions {
     readonly minCalls?: number;
 }
 
+export interface CountedRetryBudget extends RetryBudget {
+    readonly callsInFlight: number;
+    readonly retriesInFlight: number;
+    readonly deniedByWindow: number;
+    readonly deniedByConcurrency: number;
+}
+
 export type EnterStep = "pass" | "park" | "end";
 
 export interface ExecuteOptions<T> extends Judgement<T> {
@@ -259,6 +267,7 @@ export interface Explanation {
     readonly outcome: Outcome;
     readonly attempts: number;
     readonly earlier: readonly unknown[];
+    readonly gaveUp: GaveUp | undefined;
 }
 
 export interface ExponentialBackoffOptions {
@@ -297,6 +306,8 @@ export interface FallbackOptions {
     readonly handlers: readonly FallbackHandler[];
     readonly shouldFallback?: (failed: FailedCall) => boolean;
 }
+
+export type GaveUp = "attempts" | "deadline" | "budget" | "push-back";
 
 export type GcraState = number;
 
@@ -456,6 +467,11 @@ export type HeadgateEvent = {
     readonly type: "operation.abandoned";
     readonly pipeline: string;
     readonly attempt: number;
+} | {
+    readonly type: "retry.pushed-back";
+    readonly pipeline: string;
+    readonly attempts: number;
+    readonly result: unknown;
 };
 
 export type Injection =
@@ -607,6 +623,7 @@ export interface Policy {
     readonly enter?: (call: Call, at: number) => EnterStep;
     readonly leave?: (call: Call, at: number) => LeaveStep;
     readonly interrupt?: (call: Call, at: number) => void;
+    readonly gaveUp?: (call: Call, at: number) => GaveUp | undefined;
 }
 
 export declare class PolicyOrderError extends HeadgateError {
@@ -738,14 +755,26 @@ export interface RegistryOptions {
 export type Retry = Policy & {
     readonly kind: "retry";
     readonly maxAttempts: number;
+    readonly budget: RetryBudget | undefined;
     readonly retries: number;
     readonly exhausted: number;
     readonly outOfTime: number;
     readonly budgetDenied: number;
+    readonly pushedBack: number;
 };
 
 export interface RetryBudget {
-    tryAcquire(call: Call): boolean;
+    tryAcquire(call: Call): boolean | RetryPermit;
+    callStarted?(call: Call): void;
+    callEnded?(): void;
+}
+
+export interface RetryBudgetOptions {
+    readonly ratio?: number;
+    readonly windowMs?: number;
+    readonly minPerSecond?: number;
+    readonly minConcurrent?: number;
+    readonly clock?: Clock;
 }
 
 export interface RetryOptions {
@@ -757,6 +786,10 @@ export interface RetryOptions {
     readonly budget?: RetryBudget | undefined;
     readonly clock?: Clock;
     readonly random?: Random;
+}
+
+export interface RetryPermit {
+    release(): void;
 }
 
 export type SingleFlight = Policy & {
@@ -780,7 +813,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
     readonly attemptTimeoutMs?: number;
     readonly fallback?: FallbackOptions | undefined;
     readonly rateLimit?: Part<RateLimitOptions> | undefined;
-    readonly retry?: Part<RetryOptions> | false;
+    readonly retry?: Omit<Part<RetryOptions>, "budget"> | false;
+    readonly retryBudget?: RetryBudget | false;
     readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
     readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
     readonly chaos?: Part<ChaosOptions> | undefined;
@@ -876,6 +910,8 @@ export declare function rateLimit(options: RateLimitOptions): RateLimit;
 export declare function registry(options: RegistryOptions): Registry;
 
 export declare function retry(options?: RetryOptions): Retry;
+
+export declare function retryBudget(options?: RetryBudgetOptions): CountedRetryBudget;
 
 export declare function singleFlight(options?: SingleFlightOptions): SingleFlight;
 
@@ -1027,6 +1063,7 @@ export interface StandardFetchOptions {
     readonly totalTimeoutMs?: number;
     readonly headersTimeoutMs?: number;
     readonly maxAttempts?: number;
+    readonly retryBudget?: RetryBudget | false;
     readonly maxConcurrent?: number;
     readonly maxQueue?: number;
     readonly openMs?: number;

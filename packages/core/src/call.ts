@@ -29,7 +29,8 @@ export interface Judgement<T> {
   readonly discard?: ((value: T) => unknown) | undefined;
   /**
    * How long the dependency asks to be left alone, in milliseconds, after this returned value or thrown error; undefined
-   * when it does not. Retries wait at least so long, and an open circuit stays open.
+   * when it does not. Retries wait at least so long, and an open circuit stays open. Negative when it asks that this call is
+   * not sent again at all: it is then neither retried nor hedged any more.
    * @default the number in `result.retryAfterMs`
    */
   readonly retryAfterMs?: ((result: unknown) => number | undefined) | undefined;
@@ -347,10 +348,20 @@ export class Call {
 
   /** How long the dependency asks to be left alone after `result`, in milliseconds; undefined when it does not. */
   retryAfterMs(): number | undefined {
+    const ms = this.wish();
+    return typeof ms === "number" && ms >= 0 ? ms : undefined;
+  }
+
+  /** Whether the dependency asks that this call is not sent again: a negative wish, as in gRPC's `grpc-retry-pushback-ms`. */
+  get pushedBack(): boolean {
+    const ms = this.wish();
+    return typeof ms === "number" && ms < 0;
+  }
+
+  private wish(): unknown {
     const { result } = this;
     const hint = this.options.retryAfterMs ?? this.pipeline.judgement.retryAfterMs;
-    const ms = hint ? hint(result) : (result as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs;
-    return typeof ms === "number" && ms >= 0 ? ms : undefined;
+    return hint ? hint(result) : (result as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs;
   }
 
   /** Tells the pipeline's observer; undefined without one, so that no event is made for nobody. */

@@ -171,7 +171,14 @@ export type HeadgateEvent =
       readonly operation: "get" | "set" | "clone" | "defer";
       readonly error: unknown;
     }
-  | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
+  | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number }
+  | {
+      /** The dependency has asked that this call is not sent again. */
+      readonly type: "retry.pushed-back";
+      readonly pipeline: string;
+      readonly attempts: number;
+      readonly result: unknown;
+    };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */
 export type Observer = (event: HeadgateEvent) => void;

@@ -74,6 +74,7 @@ function onlyRepeatable(policy: Policy): Policy {
       },
     }),
     interrupt: (call, at) => policy.interrupt?.(call, at),
+    ...(policy.gaveUp && { gaveUp: (call, at) => policy.gaveUp?.(call, at) }),
   };
 }
 
