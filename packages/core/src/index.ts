@@ -40,6 +40,7 @@ export {
   InvalidOptionError,
   isHeadgateError,
   isRefusal,
+  SupersededError,
   TimeoutError,
 } from "./errors.ts";
 export type { ConcurrencyLimitReason, TimeoutScope } from "./errors.ts";
@@ -69,6 +70,8 @@ export { registry, RegistryFullError } from "./registry.ts";
 export type { Keep, Registry, RegistryOptions } from "./registry.ts";
 export { retry } from "./retry.ts";
 export type { FailedAttempt, Retry, RetryOptions } from "./retry.ts";
+export { hedge } from "./hedge.ts";
+export type { Hedge, HedgeOptions } from "./hedge.ts";
 export { retryBudget } from "./retry-budget.ts";
 export type { CountedRetryBudget, RetryBudget, RetryBudgetOptions, RetryPermit } from "./retry-budget.ts";
 export { singleFlight } from "./single-flight.ts";

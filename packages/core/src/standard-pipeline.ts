@@ -4,6 +4,7 @@ import { circuitBreaker, type CircuitBreakerOptions } from "./circuit-breaker.ts
 import { systemClock } from "./clock.ts";
 import { concurrencyLimit, type ConcurrencyLimitOptions } from "./concurrency-limit.ts";
 import { fallback, type FallbackOptions } from "./fallback.ts";
+import { hedge, type HedgeOptions } from "./hedge.ts";
 import { checkName } from "./options.ts";
 import { pipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Policy } from "./policy.ts";
@@ -29,10 +30,12 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
   /** `false` for an operation that must not run twice. @default 3 attempts, 100 ms doubling, full jitter */
   readonly retry?: Omit<Part<RetryOptions>, "budget"> | false;
   /**
-   * What retries may cost in all. Give one to every pipeline in front of the same dependency; `false` for no bound.
+   * What retries and hedges may cost in all. Give one to every pipeline in front of the same dependency; `false` for no bound.
    * @default retryBudget(): 20 % of the calls of the last 10 s and 10 a second, 20 % of those in flight and 3
    */
   readonly retryBudget?: RetryBudget | false;
+  /** For an operation that may run twice at the same time: a second attempt beside one that is slow. @default none */
+  readonly hedge?: Omit<Part<HedgeOptions>, "budget"> | undefined;
   /** @default opens when half of at least 10 calls in 30 s failed, for 30 s at first */
   readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
   /** @default 100 at once, 100 more wait for a second at most */
@@ -44,8 +47,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
 }
 
 /**
- * Builds: fallback > total timeout > rate limit > retry > circuit breaker > concurrency limit > attempt timeout > chaos >
- * operation.
+ * Builds: fallback > total timeout > rate limit > retry > hedge > circuit breaker > concurrency limit > attempt timeout >
+ * chaos > operation.
  *
  * @throws {InvalidOptionError} for options out of bounds.
  * @throws {PolicyOrderError} for an attempt timeout that is not shorter than the total one.
@@ -60,6 +63,7 @@ export function standardPipeline(options: StandardPipelineOptions): Pipeline {
     timeout({ timeoutMs: totalTimeoutMs, clock }),
     options.rateLimit && rateLimit({ ...options.rateLimit, name, clock }),
     options.retry !== false && retry({ ...options.retry, budget, clock, random }),
+    options.hedge && hedge({ ...options.hedge, budget: budget ?? false, clock }),
     options.circuitBreaker !== false &&
       circuitBreaker({ trip: timeWindow(), ...options.circuitBreaker, name, clock, random }),
     options.concurrencyLimit !== false &&

@@ -53,8 +53,12 @@ function deadlineOf(call: Call): Deadline | null {
  */
 function onlyRepeatable(policy: Policy): Policy {
   const { kind, repeats, cuts, failuresOnly, describe } = policy;
+  const { budget } = policy as { readonly budget?: unknown };
+  const mayRepeat = kind === "hedge" ? mayOverlap : maySendAgain;
   return {
     kind,
+    // A hedge looks for its budget further out.
+    ...(budget !== undefined && { budget }),
     ...(repeats !== undefined && { repeats }),
     ...(cuts !== undefined && { cuts }),
     ...(failuresOnly !== undefined && { failuresOnly }),
@@ -78,6 +82,10 @@ function onlyRepeatable(policy: Policy): Policy {
   };
 }
 
-function mayRepeat(call: Call): boolean {
+function maySendAgain(call: Call): boolean {
   return exchangeOf(call.options)?.mayRepeat !== false;
+}
+
+function mayOverlap(call: Call): boolean {
+  return exchangeOf(call.options)?.mayOverlap !== false;
 }
