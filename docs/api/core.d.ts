@@ -92,7 +92,8 @@ export declare class Call {
     parkedBy(at: number): boolean;
     nextAttempt(at: number): void;
     runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call;
-    cut(at: number, outcome: Outcome, error: unknown): void;
+    fork(at: number, settled: (result: OperationResult<unknown>) => void): Call;
+    cut(at: number, outcome: Outcome, error: unknown, byTimer?: boolean): void;
     dueCut(): Cut | null;
     unwind(from: number, to: number): void;
     retryAfterMs(): number | undefined;
@@ -472,7 +473,40 @@ export type HeadgateEvent = {
     readonly pipeline: string;
     readonly attempts: number;
     readonly result: unknown;
+} | {
+    readonly type: "hedge.started";
+    readonly pipeline: string;
+    readonly attempt: number;
+    readonly delayMs: number;
+} | {
+    readonly type: "hedge.won";
+    readonly pipeline: string;
+    readonly attempt: number;
+} | {
+    readonly type: "hedge.budget-denied";
+    readonly pipeline: string;
+    readonly attempts: number;
 };
+
+export type Hedge = Policy & {
+    readonly kind: "hedge";
+    readonly maxAttempts: number;
+    readonly delayMs: number | undefined;
+    readonly currentDelayMs: number;
+    readonly budget: RetryBudget | undefined;
+    readonly hedges: number;
+    readonly won: number;
+    readonly budgetDenied: number;
+};
+
+export interface HedgeOptions {
+    readonly maxAttempts?: number;
+    readonly delayMs?: number | undefined;
+    readonly quantile?: number | undefined;
+    readonly minSamples?: number | undefined;
+    readonly budget?: RetryBudget | false | undefined;
+    readonly clock?: Clock;
+}
 
 export type Injection =
 {
@@ -815,10 +849,17 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
     readonly rateLimit?: Part<RateLimitOptions> | undefined;
     readonly retry?: Omit<Part<RetryOptions>, "budget"> | false;
     readonly retryBudget?: RetryBudget | false;
+    readonly hedge?: Omit<Part<HedgeOptions>, "budget"> | undefined;
     readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
     readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
     readonly chaos?: Part<ChaosOptions> | undefined;
     readonly random?: Random;
+}
+
+export declare class SupersededError extends HeadgateError {
+    constructor();
+    get name(): string;
+    get message(): string;
 }
 
 export interface TimeWindowOptions extends RatioOptions {
@@ -894,6 +935,8 @@ export declare function fallback(options: FallbackOptions): Fallback;
 export declare const gcra: RateAlgorithm<GcraState>;
 
 export declare function gcraWaitMs(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
+
+export declare function hedge(options?: HedgeOptions): Hedge;
 
 export declare function isHeadgateError(error: unknown): error is HeadgateError;
 

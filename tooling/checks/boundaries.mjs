@@ -45,10 +45,14 @@ function targetsOf(owner, path, specifier) {
     .map((leaf) => posix.join(owner.dir, leaf));
 }
 
+/** Has a page there too, but is what policies are given: retry and hedge draw on it. */
+const sharedByPolicies = new Set(["retry-budget"]);
+
 /** A feature with a page in docs/policies is a policy, and a policy never imports another one. */
 function policyProblem(path, { specifier, typeOnly }) {
   const feature = (file) => /^packages\/core\/src\/([\w-]+)\.ts$/.exec(file)?.[1];
-  const isPolicy = (name) => name !== undefined && existsSync(join(root, `docs/policies/${name}.md`));
+  const isPolicy = (name) =>
+    name !== undefined && !sharedByPolicies.has(name) && existsSync(join(root, `docs/policies/${name}.md`));
   if (typeOnly || isTest(path) || !specifier.startsWith(".")) return undefined;
   const other = feature(posix.join(posix.dirname(path), specifier));
   if (!isPolicy(feature(path)) || !isPolicy(other)) return undefined;
