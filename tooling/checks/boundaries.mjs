@@ -6,6 +6,9 @@ import { importProblem, isTest, manifestProblems } from "./lib/boundary-rules.mj
 import { findCycles, parseImports } from "./lib/imports.mjs";
 import { finish, projectFiles, root, workspacePackages } from "./lib/workspace.mjs";
 
+/** Has a page among the policies, but is what policies are given: retry and hedge draw on it. */
+const sharedByPolicies = new Set(["retry-budget"]);
+
 const problems = [];
 const packages = workspacePackages().filter((each) => ["packages", "apps", "tooling"].includes(each.group));
 let files = 0;
@@ -44,9 +47,6 @@ function targetsOf(owner, path, specifier) {
     .filter((leaf) => leaf.startsWith("./src/"))
     .map((leaf) => posix.join(owner.dir, leaf));
 }
-
-/** Has a page there too, but is what policies are given: retry and hedge draw on it. */
-const sharedByPolicies = new Set(["retry-budget"]);
 
 /** A feature with a page in docs/policies is a policy, and a policy never imports another one. */
 function policyProblem(path, { specifier, typeOnly }) {

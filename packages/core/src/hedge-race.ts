@@ -105,11 +105,11 @@ export class Race {
   /** Every attempt has failed: the first of them that has reached the dependency stands for all. */
   deliverFailure(): void {
     const { call } = this;
-    const failed = this.failed as Ended[];
-    const chosen = failed.find(({ outcome }) => outcome !== "ignored") ?? (failed[0] as Ended);
+    const failed = this.failed ?? [];
+    const chosen = failed.find(({ outcome }) => outcome !== "ignored") ?? failed[0];
     this.failed = failed.filter((ended) => ended !== chosen);
     call.history = [...(call.history ?? []), ...this.failed.map(({ result }) => result)];
-    this.deliver(chosen);
+    if (chosen !== undefined) this.deliver(chosen);
   }
 }
 

@@ -38,7 +38,7 @@ describe("LatencyQuantile", () => {
             samples.push({ ms, slice });
             const sorted = samples.filter((sample) => slice - sample.slice < 3).map((sample) => sample.ms);
             sorted.sort((a, b) => a - b);
-            const exact = Math.max(1, sorted[Math.ceil(share * sorted.length) - 1] as number);
+            const exact = Math.max(1, sorted[Math.ceil(share * sorted.length) - 1] ?? 0);
             const value = quantile.valueMs(nowMs);
             if (sorted.length < 5) expect(value).toBe(Number.POSITIVE_INFINITY);
             else {

@@ -77,7 +77,8 @@ describe("resilientFetch with a hedge", () => {
     const controller = new AbortController();
     const { signal } = controller;
     watch(send(url, { method: "POST", body: "order", signal }));
-    watch(send(url, { method: "PUT", body: piecesStream("a", "b").stream, signal, ...{ duplex: "half" } }));
+    const streamed = { method: "PUT", body: piecesStream("a", "b").stream, signal, duplex: "half" };
+    watch(send(url, streamed));
     await clock.advance(100);
     expect(requests).toHaveLength(2);
     // A stream may be sent again when it has failed, and so is counted by the retry.
