@@ -92,10 +92,12 @@ export declare class Call {
     parkedBy(at: number): boolean;
     nextAttempt(at: number): void;
     runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call;
-    cut(at: number, outcome: Outcome, error: unknown): void;
+    fork(at: number, settled: (result: OperationResult<unknown>) => void): Call;
+    cut(at: number, outcome: Outcome, error: unknown, byTimer?: boolean): void;
     dueCut(): Cut | null;
     unwind(from: number, to: number): void;
     retryAfterMs(): number | undefined;
+    get pushedBack(): boolean;
     get emit(): ((event: HeadgateEvent) => void) | undefined;
     discard(value: unknown): void;
 }
@@ -243,6 +245,13 @@ export interface CountWindowOptions extends RatioOptions {
     readonly minCalls?: number;
 }
 
+export interface CountedRetryBudget extends RetryBudget {
+    readonly callsInFlight: number;
+    readonly retriesInFlight: number;
+    readonly deniedByWindow: number;
+    readonly deniedByConcurrency: number;
+}
+
 export type EnterStep = "pass" | "park" | "end";
 
 export interface ExecuteOptions<T> extends Judgement<T> {
@@ -259,6 +268,7 @@ export interface Explanation {
     readonly outcome: Outcome;
     readonly attempts: number;
     readonly earlier: readonly unknown[];
+    readonly gaveUp: GaveUp | undefined;
 }
 
 export interface ExponentialBackoffOptions {
@@ -297,6 +307,8 @@ export interface FallbackOptions {
     readonly handlers: readonly FallbackHandler[];
     readonly shouldFallback?: (failed: FailedCall) => boolean;
 }
+
+export type GaveUp = "attempts" | "deadline" | "budget" | "push-back";
 
 export type GcraState = number;
 
@@ -456,7 +468,45 @@ export type HeadgateEvent = {
     readonly type: "operation.abandoned";
     readonly pipeline: string;
     readonly attempt: number;
+} | {
+    readonly type: "retry.pushed-back";
+    readonly pipeline: string;
+    readonly attempts: number;
+    readonly result: unknown;
+} | {
+    readonly type: "hedge.started";
+    readonly pipeline: string;
+    readonly attempt: number;
+    readonly delayMs: number;
+} | {
+    readonly type: "hedge.won";
+    readonly pipeline: string;
+    readonly attempt: number;
+} | {
+    readonly type: "hedge.budget-denied";
+    readonly pipeline: string;
+    readonly attempts: number;
 };
+
+export type Hedge = Policy & {
+    readonly kind: "hedge";
+    readonly maxAttempts: number;
+    readonly delayMs: number | undefined;
+    readonly currentDelayMs: number;
+    readonly budget: RetryBudget | undefined;
+    readonly hedges: number;
+    readonly won: number;
+    readonly budgetDenied: number;
+};
+
+export interface HedgeOptions {
+    readonly maxAttempts?: number;
+    readonly delayMs?: number | undefined;
+    readonly quantile?: number | undefined;
+    readonly minSamples?: number | undefined;
+    readonly budget?: RetryBudget | false | undefined;
+    readonly clock?: Clock;
+}
 
 export type Injection =
 {
@@ -624,6 +674,7 @@ export interface Policy {
     readonly enter?: (call: Call, at: number) => EnterStep;
     readonly leave?: (call: Call, at: number) => LeaveStep;
     readonly interrupt?: (call: Call, at: number) => void;
+    readonly gaveUp?: (call: Call, at: number) => GaveUp | undefined;
 }
 
 export declare class PolicyOrderError extends HeadgateError {
@@ -755,14 +806,26 @@ export interface RegistryOptions {
 export type Retry = Policy & {
     readonly kind: "retry";
     readonly maxAttempts: number;
+    readonly budget: RetryBudget | undefined;
     readonly retries: number;
     readonly exhausted: number;
     readonly outOfTime: number;
     readonly budgetDenied: number;
+    readonly pushedBack: number;
 };
 
 export interface RetryBudget {
-    tryAcquire(call: Call): boolean;
+    tryAcquire(call: Call): boolean | RetryPermit;
+    callStarted?(call: Call): void;
+    callEnded?(): void;
+}
+
+export interface RetryBudgetOptions {
+    readonly ratio?: number;
+    readonly windowMs?: number;
+    readonly minPerSecond?: number;
+    readonly minConcurrent?: number;
+    readonly clock?: Clock;
 }
 
 export interface RetryOptions {
@@ -774,6 +837,10 @@ export interface RetryOptions {
     readonly budget?: RetryBudget | undefined;
     readonly clock?: Clock;
     readonly random?: Random;
+}
+
+export interface RetryPermit {
+    release(): void;
 }
 
 export type SingleFlight = Policy & {
@@ -797,11 +864,19 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
     readonly attemptTimeoutMs?: number;
     readonly fallback?: FallbackOptions | undefined;
     readonly rateLimit?: Part<RateLimitOptions> | undefined;
-    readonly retry?: Part<RetryOptions> | false;
+    readonly retry?: Omit<Part<RetryOptions>, "budget"> | false;
+    readonly retryBudget?: RetryBudget | false;
+    readonly hedge?: Omit<Part<HedgeOptions>, "budget"> | undefined;
     readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
     readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
     readonly chaos?: Part<ChaosOptions> | undefined;
     readonly random?: Random;
+}
+
+export declare class SupersededError extends HeadgateError {
+    constructor();
+    get name(): string;
+    get message(): string;
 }
 
 export interface TimeWindowOptions extends RatioOptions {
@@ -884,6 +959,8 @@ export declare const gcra: RateAlgorithm<GcraState>;
 
 export declare function gcraWaitMs(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
 
+export declare function hedge(options?: HedgeOptions): Hedge;
+
 export declare function isHeadgateError(error: unknown): error is HeadgateError;
 
 export declare function isRefusal(error: unknown): boolean;
@@ -901,6 +978,8 @@ export declare function rateLimit(options: RateLimitOptions): RateLimit;
 export declare function registry(options: RegistryOptions): Registry;
 
 export declare function retry(options?: RetryOptions): Retry;
+
+export declare function retryBudget(options?: RetryBudgetOptions): CountedRetryBudget;
 
 export declare function singleFlight(options?: SingleFlightOptions): SingleFlight;
 
@@ -1052,6 +1131,7 @@ export interface StandardFetchOptions {
     readonly totalTimeoutMs?: number;
     readonly headersTimeoutMs?: number;
     readonly maxAttempts?: number;
+    readonly retryBudget?: RetryBudget | false;
     readonly maxConcurrent?: number;
     readonly maxQueue?: number;
     readonly openMs?: number;

@@ -6,6 +6,9 @@ import { importProblem, isTest, manifestProblems } from "./lib/boundary-rules.mj
 import { findCycles, parseImports } from "./lib/imports.mjs";
 import { finish, projectFiles, root, workspacePackages } from "./lib/workspace.mjs";
 
+/** Has a page among the policies, but is what policies are given: retry and hedge draw on it. */
+const sharedByPolicies = new Set(["retry-budget"]);
+
 const problems = [];
 const packages = workspacePackages().filter((each) => ["packages", "apps", "tooling"].includes(each.group));
 let files = 0;
@@ -48,7 +51,8 @@ function targetsOf(owner, path, specifier) {
 /** A feature with a page in docs/policies is a policy, and a policy never imports another one. */
 function policyProblem(path, { specifier, typeOnly }) {
   const feature = (file) => /^packages\/core\/src\/([\w-]+)\.ts$/.exec(file)?.[1];
-  const isPolicy = (name) => name !== undefined && existsSync(join(root, `docs/policies/${name}.md`));
+  const isPolicy = (name) =>
+    name !== undefined && !sharedByPolicies.has(name) && existsSync(join(root, `docs/policies/${name}.md`));
   if (typeOnly || isTest(path) || !specifier.startsWith(".")) return undefined;
   const other = feature(posix.join(posix.dirname(path), specifier));
   if (!isPolicy(feature(path)) || !isPolicy(other)) return undefined;

@@ -29,7 +29,8 @@ export interface Judgement<T> {
   readonly discard?: ((value: T) => unknown) | undefined;
   /**
    * How long the dependency asks to be left alone, in milliseconds, after this returned value or thrown error; undefined
-   * when it does not. Retries wait at least so long, and an open circuit stays open.
+   * when it does not. Retries wait at least so long, and an open circuit stays open. Negative when it asks that this call is
+   * not sent again at all: it is then neither retried nor hedged any more.
    * @default the number in `result.retryAfterMs`
    */
   readonly retryAfterMs?: ((result: unknown) => number | undefined) | undefined;
@@ -276,10 +277,29 @@ export class Call {
    * policies further out are not told. `settled` is called once, before this returns when nothing inside had to wait.
    */
   runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call {
-    const options = { ...this.options, signal: undefined, deadline: undefined };
+    return this.runApart(at, { ...this.options, signal: undefined, deadline: undefined }, null, settled);
+  }
+
+  /**
+   * The same for work of this call alone, beside what is inside already: its deadlines are those of this call. Whoever forks a
+   * call ends the fork with `cut(-1, …)` when the call is ended, or has another answer.
+   */
+  fork(at: number, settled: (result: OperationResult<unknown>) => void): Call {
+    let { timer } = this;
+    while (timer !== null && timer.at >= at) timer = timer.outer;
+    return this.runApart(at, { ...this.options, signal: undefined }, timer, settled);
+  }
+
+  private runApart(
+    at: number,
+    options: ExecuteOptions<unknown>,
+    timer: TimeoutTimer | null,
+    settled: (result: OperationResult<unknown>) => void,
+  ): Call {
     const inner = new Call(this.pipeline.inside(at), this.operation, options);
     inner.attempt = this.attempt;
     inner.history = this.history?.slice() ?? null;
+    inner.timer = timer;
     goDown(inner, 0);
     if (inner.phase === "done") settled(toResult(inner));
     else inner.resolve = settled as (value: unknown) => void;
@@ -288,9 +308,10 @@ export class Call {
 
   /**
    * Ends everything inside the policy at `at` (its own step included) with this error, at once: a parked call is
-   * taken from where it is parked, a running operation is abandoned. -1 is the caller itself.
+   * taken from where it is parked, a running operation is abandoned. -1 is the caller itself. `byTimer`: this is not the
+   * asynchronous context of the call.
    */
-  cut(at: number, outcome: Outcome, error: unknown): void {
+  cut(at: number, outcome: Outcome, error: unknown, byTimer: boolean = at >= 0): void {
     if (this.phase === "done") return;
     if (this.phase !== "resting") {
       // Asked for from within a step (an observer, the operation's first part): done when the step is.
@@ -301,7 +322,7 @@ export class Call {
     if (at >= this.at) return;
     this.phase = "moving";
     this.conclude(outcome, true, error);
-    this.leaveRest(error, at >= 0);
+    this.leaveRest(error, byTimer);
     this.unwind(this.at - 1, at);
     if (at < 0) settle(this);
     else goUp(this, at - 1);
@@ -348,10 +369,20 @@ export class Call {
 
   /** How long the dependency asks to be left alone after `result`, in milliseconds; undefined when it does not. */
   retryAfterMs(): number | undefined {
+    const ms = this.wish();
+    return typeof ms === "number" && ms >= 0 ? ms : undefined;
+  }
+
+  /** Whether the dependency asks that this call is not sent again: a negative wish, as in gRPC's `grpc-retry-pushback-ms`. */
+  get pushedBack(): boolean {
+    const ms = this.wish();
+    return typeof ms === "number" && ms < 0;
+  }
+
+  private wish(): unknown {
     const { result } = this;
     const hint = this.options.retryAfterMs ?? this.pipeline.judgement.retryAfterMs;
-    const ms = hint ? hint(result) : (result as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs;
-    return typeof ms === "number" && ms >= 0 ? ms : undefined;
+    return hint ? hint(result) : (result as { retryAfterMs?: unknown } | null | undefined)?.retryAfterMs;
   }
 
   /** Tells the pipeline's observer; undefined without one, so that no event is made for nobody. */

@@ -2,7 +2,7 @@
 // outcome. It stands in `descend` and `ascend`; a policy only answers what is to happen next.
 import { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
-import { isHeadgateError, isRefusal } from "./errors.ts";
+import { isRefusal, isTimeout } from "./errors.ts";
 import { account } from "./explain.ts";
 import type { Outcome, Policy } from "./policy.ts";
 import { isThenable, made, newPromise } from "./promise-parts.ts";
@@ -192,10 +192,6 @@ export function judge(call: Call, threw: boolean, result: unknown): void {
   } catch (error) {
     call.conclude("failure", true, error);
   }
-}
-
-function isTimeout(error: unknown): boolean {
-  return isHeadgateError(error) && error.code === "ERR_TIMEOUT";
 }
 
 /** The call waits: parked by the policy at `call.at`, or for its operation. */

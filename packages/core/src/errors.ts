@@ -179,6 +179,26 @@ export class ConcurrencyLimitError extends HeadgateError {
   }
 }
 
+/** Another attempt of the same call was quicker. The reason of the signal of an attempt that has lost; no caller is given it. */
+export class SupersededError extends HeadgateError {
+  constructor() {
+    super("ERR_SUPERSEDED", "hedge");
+  }
+
+  override get name(): string {
+    return "SupersededError";
+  }
+
+  override get message(): string {
+    return "Another attempt of this call was quicker";
+  }
+}
+
+/** True for a timeout of ours, also from another copy of the package. */
+export function isTimeout(error: unknown): boolean {
+  return isHeadgateError(error) && error.code === "ERR_TIMEOUT";
+}
+
 /** True when one of our policies refused a call before its operation ran: that says nothing about the dependency. */
 export function isRefusal(error: unknown): boolean {
   return isHeadgateError(error) && error.refusal;

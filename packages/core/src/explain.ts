@@ -2,7 +2,7 @@
 // the account of it stands apart, and goes when the error does.
 import type { Call } from "./call.ts";
 import { HeadgateError, isHeadgateError } from "./errors.ts";
-import type { Outcome } from "./policy.ts";
+import type { GaveUp, Outcome } from "./policy.ts";
 
 export interface Explanation {
   /** The pipeline that the call went through; the outermost, if several saw the same error. */
@@ -15,6 +15,8 @@ export interface Explanation {
   readonly attempts: number;
   /** What the attempts before the last ended with, oldest first: errors, and values that counted as failures. */
   readonly earlier: readonly unknown[];
+  /** Why the retry gave the call up: `"budget"`, say. Undefined without a retry, and for what is not retried anyway. */
+  readonly gaveUp: GaveUp | undefined;
 }
 
 const accounts = new WeakMap<object, Explanation>();
@@ -30,6 +32,7 @@ export function account(call: Call): void {
     outcome,
     attempts: work === null ? attempt - 1 : attempt,
     earlier: history ?? none,
+    gaveUp: pipeline.policies[pipeline.firstRepeat]?.gaveUp?.(call, pipeline.firstRepeat),
   };
   // Our own errors have a place for it, which costs a tenth of an entry in the map.
   if (result instanceof HeadgateError) result.account = explanation;

@@ -44,6 +44,7 @@ export {
   InvalidOptionError,
   isHeadgateError,
   isRefusal,
+  SupersededError,
   TimeoutError,
 } from "./errors.ts";
 export type { ConcurrencyLimitReason, TimeoutScope } from "./errors.ts";
@@ -65,7 +66,7 @@ export { fallback } from "./fallback.ts";
 export type { FailedCall, Fallback, FallbackHandler, FallbackOptions } from "./fallback.ts";
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";
-export type { EnterStep, LeaveStep, Outcome, Policy } from "./policy.ts";
+export type { EnterStep, GaveUp, LeaveStep, Outcome, Policy } from "./policy.ts";
 export { gcra, gcraWaitMs, takeGcra } from "./gcra.ts";
 export type { GcraState } from "./gcra.ts";
 export { rateLimit } from "./rate-limit.ts";
@@ -81,7 +82,11 @@ export type { Random } from "./random.ts";
 export { registry, RegistryFullError } from "./registry.ts";
 export type { Keep, Registry, RegistryOptions } from "./registry.ts";
 export { retry } from "./retry.ts";
-export type { FailedAttempt, Retry, RetryBudget, RetryOptions } from "./retry.ts";
+export type { FailedAttempt, Retry, RetryOptions } from "./retry.ts";
+export { hedge } from "./hedge.ts";
+export type { Hedge, HedgeOptions } from "./hedge.ts";
+export { retryBudget } from "./retry-budget.ts";
+export type { CountedRetryBudget, RetryBudget, RetryBudgetOptions, RetryPermit } from "./retry-budget.ts";
 export { singleFlight } from "./single-flight.ts";
 export type { SingleFlight, SingleFlightOptions } from "./single-flight.ts";
 export { standardPipeline } from "./standard-pipeline.ts";

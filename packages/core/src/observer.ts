@@ -179,7 +179,35 @@ export type HeadgateEvent =
       readonly operation: "get" | "set" | "clone" | "defer";
       readonly error: unknown;
     }
-  | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
+  | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number }
+  | {
+      /** The dependency has asked that this call is not sent again. */
+      readonly type: "retry.pushed-back";
+      readonly pipeline: string;
+      readonly attempts: number;
+      readonly result: unknown;
+    }
+  | {
+      /** A call was sent once more, beside the attempts that still run. */
+      readonly type: "hedge.started";
+      readonly pipeline: string;
+      /** Which attempt that is: 2 for the first hedge of a call that was not retried. */
+      readonly attempt: number;
+      readonly delayMs: number;
+    }
+  | {
+      /** A hedge has answered the call. */
+      readonly type: "hedge.won";
+      readonly pipeline: string;
+      readonly attempt: number;
+    }
+  | {
+      /** The budget has refused a hedge; the call goes on without. */
+      readonly type: "hedge.budget-denied";
+      readonly pipeline: string;
+      /** Attempts that were sent beside each other so far. */
+      readonly attempts: number;
+    };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */
 export type Observer = (event: HeadgateEvent) => void;

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { circuitBreaker, concurrencyLimit, pipeline, type Policy, PolicyOrderError, retry, timeout } from "./index.ts";
+import {
+  circuitBreaker,
+  concurrencyLimit,
+  hedge,
+  pipeline,
+  type Policy,
+  PolicyOrderError,
+  retry,
+  timeout,
+} from "./index.ts";
 
 const fallbackLike: Policy = { kind: "fallback", leave: () => "pass" };
 const named = (kind: string): Policy => ({ kind, leave: () => "pass" });
@@ -37,6 +46,31 @@ describe("pipeline", () => {
       "two timeouts around the same",
       [timeout({ timeoutMs: 200 }), circuitBreaker(), timeout({ timeoutMs: 100 })],
       "remove the outer one",
+    ],
+    ["a retry inside a hedge", [hedge({ delayMs: 5 }), retry()], "put a retry outside the hedge"],
+    ["two hedges", [hedge({ delayMs: 5 }), hedge({ delayMs: 5 })], "keep one hedge"],
+    [
+      "a hedge inside a breaker",
+      [circuitBreaker(), hedge({ delayMs: 5 })],
+      "put the hedge outside the circuit breaker",
+    ],
+    ["a hedge inside a limit", [limit(), hedge({ delayMs: 5 })], "put the concurrency limit inside the hedge"],
+    ["a fallback inside a hedge", [hedge({ delayMs: 5 }), fallbackLike], "put the fallback outside the hedge"],
+    [
+      "a single flight inside a hedge",
+      [hedge({ delayMs: 5 }), named("single-flight")],
+      "put the single flight outside the hedge",
+    ],
+    ["chaos outside a hedge", [named("chaos"), hedge({ delayMs: 5 })], "put chaos innermost"],
+    [
+      "a hedge that would come after the deadline",
+      [timeout({ timeoutMs: 100 }), hedge({ delayMs: 100 })],
+      "make the delay of the hedge shorter",
+    ],
+    [
+      "a hedge that would come after the attempt has ended",
+      [hedge({ delayMs: 100 }), timeout({ timeoutMs: 100 })],
+      "make the delay of the hedge shorter",
     ],
   ])("refuses %s, and names the fix", (_, policies, fix) => {
     const problems = problemsOf(...policies);
@@ -102,6 +136,8 @@ describe("pipeline", () => {
     const total = timeout({ timeoutMs: 1000 });
     const attempt = timeout({ timeoutMs: 100 });
     expect(problemsOf(fallbackLike, total, retry(), circuitBreaker(), limit(), attempt)).toEqual([]);
+    expect(problemsOf(total, retry(), hedge({ delayMs: 50 }), circuitBreaker(), limit(), attempt)).toEqual([]);
+    expect(problemsOf(total, hedge(), attempt)).toEqual([]);
     expect(problemsOf(total, limit(), attempt)).toEqual([]);
     expect(problemsOf(limit(), circuitBreaker(), attempt)).toEqual([]);
   });

@@ -45,6 +45,9 @@ const takesTime: ReadonlySet<string> = new Set([
 
 const millis = (policy: Policy): number => (policy as { readonly timeoutMs?: number }).timeoutMs ?? 0;
 
+/** Of a hedge that follows the latencies nobody knows. */
+const delay = (policy: Policy): number => (policy as { readonly delayMs?: number }).delayMs ?? 0;
+
 const rules: readonly Rule[] = [
   {
     outer: "chaos",
@@ -102,6 +105,56 @@ const rules: readonly Rule[] = [
       millis(inner) < millis(outer) && !between.some(({ kind }) => takesTime.has(kind)),
     why: "nothing between the two timeouts takes time, so that the outer one can never act",
     fix: "remove the outer one, or put what waits or repeats between them",
+  },
+  {
+    outer: "hedge",
+    inner: ["hedge", "retry"],
+    why: "each attempt of the hedge would have attempts of its own, and they multiply",
+    fix: "put a retry outside the hedge, and keep one hedge",
+  },
+  {
+    outer: "circuit-breaker",
+    inner: ["hedge"],
+    why: "the circuit breaker never sees the attempts that were too slow",
+    fix: "put the hedge outside the circuit breaker",
+  },
+  {
+    outer: "concurrency-limit",
+    inner: ["hedge"],
+    why: "one permit would stand for several operations at once",
+    fix: "put the concurrency limit inside the hedge",
+  },
+  {
+    outer: "hedge",
+    inner: ["fallback"],
+    why: "what the fallback inside it makes up would win over an attempt that still runs",
+    fix: "put the fallback outside the hedge",
+  },
+  {
+    outer: "hedge",
+    inner: ["single-flight"],
+    why: "a hedge would wait for the very operation that it is to overtake",
+    fix: "put the single flight outside the hedge",
+  },
+  {
+    outer: "timeout",
+    inner: ["hedge"],
+    applies: (outer, inner) => delay(inner) >= millis(outer),
+    why: "the timeout ends the call before a hedge is sent",
+    fix: "make the delay of the hedge shorter",
+  },
+  {
+    outer: "hedge",
+    inner: ["timeout"],
+    applies: (outer, inner) => delay(outer) >= millis(inner),
+    why: "the timeout ends the attempt before a hedge is sent",
+    fix: "make the delay of the hedge shorter",
+  },
+  {
+    outer: "chaos",
+    inner: ["hedge"],
+    why: "what chaos injects never reaches the hedge inside it",
+    fix: "put chaos innermost",
   },
 ];
 

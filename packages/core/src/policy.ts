@@ -25,6 +25,12 @@ export type EnterStep = "pass" | "park" | "end";
  */
 export type LeaveStep = "pass" | "park" | "again";
 
+/**
+ * Why a call was not sent again: every attempt was used, the deadline was too near, the budget refused, or the dependency asked
+ * for it.
+ */
+export type GaveUp = "attempts" | "deadline" | "budget" | "push-back";
+
 export interface Policy {
   /** The feature's name, kebab-case: `"circuit-breaker"`. Errors, events and metrics carry it. */
   readonly kind: string;
@@ -61,4 +67,6 @@ export interface Policy {
   readonly leave?: (call: Call, at: number) => LeaveStep;
   /** The call that this policy has parked is being ended from further out: forget it, give back what it holds. */
   readonly interrupt?: (call: Call, at: number) => void;
+  /** For `explain`: why a policy that repeats did not send a call again which has ended with an error. */
+  readonly gaveUp?: (call: Call, at: number) => GaveUp | undefined;
 }

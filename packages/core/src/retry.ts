@@ -4,9 +4,10 @@ import { type Backoff, exponentialBackoff } from "./backoff.ts";
 import type { Call } from "./call.ts";
 import { type Clock, type ClockTimer, maxDelayMs, systemClock } from "./clock.ts";
 import { isHeadgateError } from "./errors.ts";
-import { checkFunction, checkInteger, checkNumber, rejectOption } from "./options.ts";
-import type { Outcome, Policy } from "./policy.ts";
+import { checkFunction, checkInteger, checkNumber } from "./options.ts";
+import type { GaveUp, Outcome, Policy } from "./policy.ts";
 import { type Random, systemRandom } from "./random.ts";
+import { checkBudget, type RetryBudget, type RetryPermit } from "./retry-budget.ts";
 
 /** What `shouldRetry` is told about the attempt that did not succeed. */
 export interface FailedAttempt {
@@ -17,12 +18,6 @@ export interface FailedAttempt {
   readonly outcome: Exclude<Outcome, "success">;
   /** How many attempts there were, this one included. */
   readonly attempt: number;
-}
-
-/** What retries may cost in all: shared by the calls, and by the pipelines, that burden one dependency. */
-export interface RetryBudget {
-  /** Takes what one retry of this call costs; false when that is not there, and the retry does not happen. */
-  tryAcquire(call: Call): boolean;
 }
 
 export interface RetryOptions {
@@ -57,6 +52,8 @@ export interface RetryOptions {
 export type Retry = Policy & {
   readonly kind: "retry";
   readonly maxAttempts: number;
+  /** Where retries are paid from. */
+  readonly budget: RetryBudget | undefined;
   /** Retries so far: attempts beyond the first of each call. */
   readonly retries: number;
   /** Calls that ended because every attempt was used. */
@@ -65,6 +62,8 @@ export type Retry = Policy & {
   readonly outOfTime: number;
   /** Calls that ended because the budget refused. */
   readonly budgetDenied: number;
+  /** Calls that ended because the dependency asked that they are not sent again. */
+  readonly pushedBack: number;
 };
 
 /** What the policy remembers of one call. */
@@ -73,18 +72,23 @@ interface Tries {
   /** What the back-off gave last. */
   delayMs: number;
   timer: ClockTimer | null;
+  /** What the retry under way has taken from the budget. */
+  permit: RetryPermit | null;
+  gaveUp: GaveUp | undefined;
 }
 
 class RetryPolicy implements Policy {
   readonly kind = "retry";
   readonly repeats = true;
-  readonly failuresOnly = true;
+  /** A budget that counts calls is told of the end of each. */
+  readonly failuresOnly: boolean;
+  readonly enter?: (call: Call) => "pass";
   readonly maxAttempts: number;
   private readonly backoff: Backoff;
   private readonly shouldRetry: (attempt: FailedAttempt) => boolean;
   private readonly maxRetryAfterMs: number;
   private readonly minAttemptMs: number;
-  private readonly budget: RetryBudget | undefined;
+  readonly budget: RetryBudget | undefined;
   private readonly clock: Clock;
   private readonly random: Random;
 
@@ -92,6 +96,7 @@ class RetryPolicy implements Policy {
   exhausted = 0;
   outOfTime = 0;
   budgetDenied = 0;
+  pushedBack = 0;
 
   constructor(options: Required<RetryOptions>) {
     this.maxAttempts = options.maxAttempts;
@@ -102,38 +107,66 @@ class RetryPolicy implements Policy {
     this.budget = options.budget;
     this.clock = options.clock;
     this.random = options.random;
+    this.failuresOnly = this.budget?.callStarted === undefined;
+    if (!this.failuresOnly) this.enter = (call) => this.begin(call);
   }
 
   leave(call: Call, at: number): "pass" | "park" | "again" {
-    if (call.cutting) return "pass";
-    return this.afterFailure(call, at);
+    if (this.budget === undefined) return call.cutting ? "pass" : this.afterFailure(call, at);
+    return this.leaveBudget(call, at, this.budget);
   }
 
   interrupt(call: Call, at: number): void {
-    (call.recall(at) as Tries).timer?.cancel();
+    const { timer, permit } = call.recall(at) as Tries;
+    timer?.cancel();
+    permit?.release();
+    this.budget?.callEnded?.();
+  }
+
+  gaveUp(call: Call, at: number): GaveUp | undefined {
+    return (call.recall(at) as Tries | undefined)?.gaveUp;
   }
 
   describe(): string {
     return `${this.maxAttempts} attempts`;
   }
 
+  private begin(call: Call): "pass" {
+    this.budget?.callStarted?.(call);
+    return "pass";
+  }
+
+  /** What was taken for the attempt that comes up here goes back, and the end of the call is told. */
+  private leaveBudget(call: Call, at: number, budget: RetryBudget): "pass" | "park" | "again" {
+    if (call.attempt > 1) {
+      const tries = call.recall(at) as Tries | undefined;
+      tries?.permit?.release();
+      if (tries !== undefined) tries.permit = null;
+    }
+    let step: "pass" | "park" | "again" = "pass";
+    try {
+      if (!call.cutting && call.outcome !== "success") step = this.afterFailure(call, at);
+    } finally {
+      if (step === "pass") budget.callEnded?.();
+    }
+    return step;
+  }
+
   private afterFailure(call: Call, at: number): "pass" | "park" | "again" {
     let tries = call.recall(at) as Tries | undefined;
     if (tries === undefined) {
-      tries = { count: 0, delayMs: 0, timer: null };
+      tries = { count: 0, delayMs: 0, timer: null, permit: null, gaveUp: undefined };
       call.keep(at, tries);
     }
     tries.count++;
     if (!this.mayRetry(call, tries.count)) return "pass";
-    if (tries.count >= this.maxAttempts) return this.exhaust(call, tries.count);
+    if (call.pushedBack) return this.giveUp(call, tries, "push-back");
+    if (tries.count >= this.maxAttempts) return this.giveUp(call, tries, "attempts");
     const delayMs = this.delay(call, tries);
     // Less than a host timer can tell is not worth reading the clock for: the deadline itself will end the call.
     const neededMs = delayMs + this.minAttemptMs;
-    if (neededMs > 1 && neededMs >= call.remainingMs()) {
-      this.outOfTime++;
-      return "pass";
-    }
-    if (this.budget !== undefined && !this.affords(this.budget, call, tries.count)) return "pass";
+    if (neededMs > 1 && neededMs >= call.remainingMs()) return this.giveUp(call, tries, "deadline");
+    if (this.budget !== undefined && !this.affords(this.budget, call, tries)) return this.giveUp(call, tries, "budget");
     this.retries++;
     call.emit?.({
       type: "retry.scheduled",
@@ -150,18 +183,35 @@ class RetryPolicy implements Policy {
     return "park";
   }
 
-  private exhaust(call: Call, attempts: number): "pass" {
+  private giveUp(call: Call, tries: Tries, why: GaveUp): "pass" {
     if (this.maxAttempts === 1) return "pass";
-    this.exhausted++;
-    call.emit?.({ type: "retry.exhausted", pipeline: call.pipeline.name, attempts, result: call.result });
+    tries.gaveUp = why;
+    if (why === "deadline") this.outOfTime++;
+    else if (why === "attempts") {
+      this.exhausted++;
+      this.tell("retry.exhausted", call, tries.count);
+    } else if (why === "budget") {
+      this.budgetDenied++;
+      this.tell("retry.budget-denied", call, tries.count);
+    } else {
+      this.pushedBack++;
+      this.tell("retry.pushed-back", call, tries.count);
+    }
     return "pass";
   }
 
-  private affords(budget: RetryBudget, call: Call, attempts: number): boolean {
-    if (budget.tryAcquire(call)) return true;
-    this.budgetDenied++;
-    call.emit?.({ type: "retry.budget-denied", pipeline: call.pipeline.name, attempts, result: call.result });
-    return false;
+  private tell(
+    type: "retry.exhausted" | "retry.budget-denied" | "retry.pushed-back",
+    call: Call,
+    attempts: number,
+  ): void {
+    call.emit?.({ type, pipeline: call.pipeline.name, attempts, result: call.result });
+  }
+
+  private affords(budget: RetryBudget, call: Call, tries: Tries): boolean {
+    const taken = budget.tryAcquire(call);
+    if (typeof taken === "object") tries.permit = taken;
+    return taken !== false;
   }
 
   private mayRetry(call: Call, attempt: number): boolean {
@@ -221,8 +271,7 @@ export function retry(options: RetryOptions = {}): Retry {
   checkFunction("retry.shouldRetry", shouldRetry);
   checkNumber("retry.maxRetryAfterMs", maxRetryAfterMs, 0, maxDelayMs);
   checkNumber("retry.minAttemptMs", minAttemptMs, 0, maxDelayMs);
-  if (budget !== undefined && typeof budget?.tryAcquire !== "function")
-    rejectOption("retry.budget", "an object with a function `tryAcquire`", budget);
+  checkBudget("retry.budget", budget);
   return new RetryPolicy({
     maxAttempts,
     backoff,

@@ -21,6 +21,7 @@ describe("standardPipeline", () => {
     const everything: Partial<StandardPipelineOptions> = {
       fallback: { handlers: [() => 1] },
       rateLimit: { limit: 10 },
+      hedge: { delayMs: 50 },
       chaos: { rate: 0, inject: { type: "failure" } },
     };
     expect(kinds(everything)).toEqual([
@@ -28,6 +29,7 @@ describe("standardPipeline", () => {
       "timeout",
       "rate-limit",
       "retry",
+      "hedge",
       "circuit-breaker",
       "concurrency-limit",
       "timeout",
@@ -48,6 +50,17 @@ describe("standardPipeline", () => {
   it("takes the options of a part", () => {
     const { policies } = standardPipeline({ name: "users", concurrencyLimit: { maxConcurrent: 7 } });
     expect(policies.find(({ kind }) => kind === "concurrency-limit")).toMatchObject({ maxConcurrent: 7 });
+  });
+
+  it("gives retry and hedge one budget, or none", () => {
+    const budgets = (retryBudget?: false) =>
+      standardPipeline({ name: "users", hedge: {}, ...(retryBudget === false && { retryBudget }) }).policies.flatMap(
+        (policy) => ("budget" in policy ? [policy.budget] : []),
+      );
+    const [first, second] = budgets();
+    expect(first).toBeDefined();
+    expect(second).toBe(first);
+    expect(budgets(false)).toEqual([undefined, undefined]);
   });
 
   it("refuses an attempt timeout that is not shorter than the total one", () => {

@@ -4,12 +4,14 @@ import { circuitBreaker, type CircuitBreakerOptions } from "./circuit-breaker.ts
 import { systemClock } from "./clock.ts";
 import { concurrencyLimit, type ConcurrencyLimitOptions } from "./concurrency-limit.ts";
 import { fallback, type FallbackOptions } from "./fallback.ts";
+import { hedge, type HedgeOptions } from "./hedge.ts";
 import { checkName } from "./options.ts";
 import { pipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { Policy } from "./policy.ts";
 import { type Random, systemRandom } from "./random.ts";
 import { rateLimit, type RateLimitOptions } from "./rate-limit.ts";
 import { retry, type RetryOptions } from "./retry.ts";
+import { type RetryBudget, retryBudget } from "./retry-budget.ts";
 import { timeout } from "./timeout.ts";
 import { timeWindow } from "./trip-time-window.ts";
 
@@ -26,7 +28,14 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
   /** How many calls may come in each window. @default none */
   readonly rateLimit?: Part<RateLimitOptions> | undefined;
   /** `false` for an operation that must not run twice. @default 3 attempts, 100 ms doubling, full jitter */
-  readonly retry?: Part<RetryOptions> | false;
+  readonly retry?: Omit<Part<RetryOptions>, "budget"> | false;
+  /**
+   * What retries and hedges may cost in all. Give one to every pipeline in front of the same dependency; `false` for no bound.
+   * @default retryBudget(): 20 % of the calls of the last 10 s and 10 a second, 20 % of those in flight and 3
+   */
+  readonly retryBudget?: RetryBudget | false;
+  /** For an operation that may run twice at the same time: a second attempt beside one that is slow. @default none */
+  readonly hedge?: Omit<Part<HedgeOptions>, "budget"> | undefined;
   /** @default opens when half of at least 10 calls in 30 s failed, for 30 s at first */
   readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
   /** @default 100 at once, 100 more wait for a second at most */
@@ -38,8 +47,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
 }
 
 /**
- * Builds: fallback > total timeout > rate limit > retry > circuit breaker > concurrency limit > attempt timeout > chaos >
- * operation.
+ * Builds: fallback > total timeout > rate limit > retry > hedge > circuit breaker > concurrency limit > attempt timeout >
+ * chaos > operation.
  *
  * @throws {InvalidOptionError} for options out of bounds.
  * @throws {PolicyOrderError} for an attempt timeout that is not shorter than the total one.
@@ -47,12 +56,14 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
 export function standardPipeline(options: StandardPipelineOptions): Pipeline {
   const { name, totalTimeoutMs = 30_000, attemptTimeoutMs = totalTimeoutMs / 3 } = options;
   const { clock = systemClock, random = systemRandom } = options;
+  const budget = options.retryBudget === false ? undefined : (options.retryBudget ?? retryBudget({ clock }));
   checkName("standardPipeline.name", name);
   const parts: (Policy | false | undefined)[] = [
     options.fallback && fallback(options.fallback),
     timeout({ timeoutMs: totalTimeoutMs, clock }),
     options.rateLimit && rateLimit({ ...options.rateLimit, name, clock }),
-    options.retry !== false && retry({ ...options.retry, clock, random }),
+    options.retry !== false && retry({ ...options.retry, budget, clock, random }),
+    options.hedge && hedge({ ...options.hedge, budget: budget ?? false, clock }),
     options.circuitBreaker !== false &&
       circuitBreaker({ trip: timeWindow(), ...options.circuitBreaker, name, clock, random }),
     options.concurrencyLimit !== false &&

@@ -5,6 +5,7 @@ import {
   type Clock,
   type FailedCall,
   fallback,
+  hedge,
   type OperationContext,
   pipeline,
   singleFlight,
@@ -114,5 +115,53 @@ describe("the asynchronous context of a call", () => {
       request.run(name, () => watch(guarded.execute<unknown>(operation, { key: "a" })));
     await clock.advance(20);
     expect(seen).toEqual(["first asks", "second asks", "first runs", "second runs"]);
+  });
+
+  it("is the caller's in every hedge, for its listeners, and where it is answered, whichever timer has fired", async () => {
+    const clock = new HostLikeClock();
+    const { seen, note } = notes();
+    const guarded = pipeline(
+      { name: "context", clock },
+      timeout({ timeoutMs: 50, clock }),
+      hedge({ delayMs: 10, budget: false, clock }),
+    );
+    const operation = async ({ attempt, signal }: OperationContext) => {
+      note(`runs ${attempt}`);
+      signal.addEventListener("abort", () => note(`hears of the end of ${attempt}`));
+      await clock.sleep(attempt === 1 ? 1000 : 20);
+      note(`ends ${attempt}`);
+    };
+    const start = async (name: string) => {
+      await guarded.execute(operation);
+      note(`${name} is answered`);
+    };
+    for (const name of ["first", "second"]) request.run(name, () => watch(start(name)));
+    await clock.advance(10);
+    expect(seen).toEqual(["first runs 1", "second runs 1", "first runs 2", "second runs 2"]);
+    seen.length = 0;
+    await clock.advance(20);
+    expect(seen.toSorted()).toEqual([
+      "first ends 2",
+      "first first is answered",
+      "first hears of the end of 1",
+      "second ends 2",
+      "second hears of the end of 1",
+      "second second is answered",
+    ]);
+    await clock.advance(1000);
+    seen.length = 0;
+    const hanging = ({ attempt, signal }: OperationContext) => {
+      signal.addEventListener("abort", () => note(`hears of the end of ${attempt}`));
+      return new Promise<void>(() => {});
+    };
+    // Both are ended by the timer that the first has armed.
+    for (const name of ["first", "second"]) request.run(name, () => watch(guarded.execute(hanging)));
+    await clock.advance(50);
+    expect(seen.toSorted()).toEqual([
+      "first hears of the end of 1",
+      "first hears of the end of 2",
+      "second hears of the end of 1",
+      "second hears of the end of 2",
+    ]);
   });
 });

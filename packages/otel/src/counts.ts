@@ -77,6 +77,8 @@ export class PipelineCounts implements PipelineMeter {
   totalTimeouts = 0;
   attemptTimeouts = 0;
   fallbacks = 0;
+  hedges = 0;
+  hedgesWon = 0;
   /** Calls that a fallback has answered, as far as they have not ended yet. */
   private fallingBack = 0;
   private readonly shared: Shared;
@@ -116,6 +118,12 @@ export class PipelineCounts implements PipelineMeter {
       case "fallback.used":
         this.fallbacks++;
         this.fallingBack++;
+        break;
+      case "hedge.started":
+        this.hedges++;
+        break;
+      case "hedge.won":
+        this.hedgesWon++;
         break;
       case "concurrency-limit.waited":
         this.waited(event.name, event.waitMs);

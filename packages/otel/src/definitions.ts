@@ -118,7 +118,7 @@ export const retryAttempt: NumberDefinition = {
   name: "retry.attempt",
   kind: "counter",
   unit: "{attempt}",
-  description: "Attempts after the first one of a call, by the error of the attempt before.",
+  description: "Attempts after the first one of a call; retries by the error of the attempt before.",
   attributes: [pipelineName, retryType, errorType],
 };
 
@@ -160,6 +160,14 @@ export const fallbackUsed: NumberDefinition = {
   kind: "counter",
   unit: "{execution}",
   description: "Calls that a fallback has answered.",
+  attributes: [pipelineName],
+};
+
+export const hedgeWon: NumberDefinition = {
+  name: "hedge.won",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Calls that a hedge has answered before the attempts that were sent earlier.",
   attributes: [pipelineName],
 };
 

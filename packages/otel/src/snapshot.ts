@@ -24,6 +24,7 @@ export function pipelineMetrics(counted: readonly PipelineCounts[], watched: rea
   const retries: NumberPoint[] = [];
   const attempts: HistogramPoint[] = [];
   const timeouts: NumberPoint[] = [];
+  const hedgesWon: NumberPoint[] = [];
   const each = (value: (pipeline: PipelineCounts) => number): NumberPoint[] =>
     counted.map((pipeline) => ({ attributes: { [pipelineName]: pipeline.name }, value: value(pipeline) }));
   for (const pipeline of counted) {
@@ -37,6 +38,10 @@ export function pipelineMetrics(counted: readonly PipelineCounts[], watched: rea
     }
     for (const [type, value] of pipeline.retries) {
       retries.push({ attributes: { ...name, [definitions.retryType]: "retry", [definitions.errorType]: type }, value });
+    }
+    if (pipeline.hedges > 0) {
+      retries.push({ attributes: { ...name, [definitions.retryType]: "hedge" }, value: pipeline.hedges });
+      hedgesWon.push({ attributes: name, value: pipeline.hedgesWon });
     }
     attempts.push(...attemptsPoints(name, ended));
     timeouts.push(timeoutPoint(name, "total", pipeline.totalTimeouts));
@@ -70,6 +75,7 @@ export function pipelineMetrics(counted: readonly PipelineCounts[], watched: rea
       definitions.fallbackUsed,
       each(({ fallbacks }) => fallbacks),
     ),
+    numbers(definitions.hedgeWon, hedgesWon),
   ];
 }
 

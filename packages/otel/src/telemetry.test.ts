@@ -7,6 +7,7 @@ import {
   type Call,
   fallback,
   type HeadgateEvent,
+  hedge,
   InvalidOptionError,
   type OperationContext,
   pipeline,
@@ -329,6 +330,24 @@ describe("createTelemetry", () => {
     expect(points(telemetry, "concurrency.limit")).toEqual({});
     expect(points(telemetry, "async.pipeline.active")).toEqual({ p: 0 });
     expect(clock.pending).toBe(0);
+  });
+
+  it("counts hedges among the attempts, and those that have won", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const calls = pipeline({ name: "p", meter: telemetry, clock }, hedge({ delayMs: 10, clock }));
+    await calls.execute(() => 1);
+    expect(points(telemetry, "hedge.won")).toEqual({});
+    for (const winner of [1, 2]) {
+      const call = calls.execute(({ attempt }) => clock.sleep(attempt === winner ? 15 : 1000));
+      await clock.advance(25);
+      await call;
+    }
+    expect(points(telemetry, "retry.attempt")).toEqual({ "p,hedge": 2 });
+    expect(points(telemetry, "hedge.won")).toEqual({ p: 1 });
+    expect(points(telemetry, "retry.attempts")).toEqual({ "p,success": 3 });
+    expect(metric(telemetry, "retry.attempts").points).toMatchObject([{ sum: 5 }]);
+    expect(points(telemetry, "retry.budget.denied")).toEqual({ p: 0 });
   });
 
   it("tells what a fallback has answered from what succeeded", async () => {

@@ -52,8 +52,12 @@ function deadlineOf(call: Call): Deadline | null {
  */
 function onlyRepeatable(policy: Policy): Policy {
   const { kind, repeats, cuts, failuresOnly, describe } = policy;
+  const { budget } = policy as { readonly budget?: unknown };
+  const mayRepeat = kind === "hedge" ? mayOverlap : maySendAgain;
   return {
     kind,
+    // A hedge looks for its budget further out.
+    ...(budget !== undefined && { budget }),
     ...(repeats !== undefined && { repeats }),
     ...(cuts !== undefined && { cuts }),
     ...(failuresOnly !== undefined && { failuresOnly }),
@@ -73,9 +77,14 @@ function onlyRepeatable(policy: Policy): Policy {
       },
     }),
     interrupt: (call, at) => policy.interrupt?.(call, at),
+    ...(policy.gaveUp && { gaveUp: (call, at) => policy.gaveUp?.(call, at) }),
   };
 }
 
-function mayRepeat(call: Call): boolean {
+function maySendAgain(call: Call): boolean {
   return exchangeOf(call.options)?.mayRepeat !== false;
+}
+
+function mayOverlap(call: Call): boolean {
+  return exchangeOf(call.options)?.mayOverlap !== false;
 }

@@ -75,6 +75,11 @@ export class Exchange {
     return this.mayRepeat && (this.replay === null || this.replay.repeatable);
   }
 
+  /** Whether the request can be sent while it is being sent: not where its body is a stream that is kept while it is read. */
+  get mayOverlap(): boolean {
+    return this.mayRepeat && this.replay === null;
+  }
+
   /** Sends the request; resolves when the headers of the response are there. */
   async attempt(context: OperationContext): Promise<Response> {
     const aborter = new AbortController();

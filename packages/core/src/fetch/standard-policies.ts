@@ -7,6 +7,7 @@ import type { Observer } from "../observer.ts";
 import { type Pipeline, pipeline } from "../pipeline.ts";
 import { type Random, systemRandom } from "../random.ts";
 import { retry } from "../retry.ts";
+import { type RetryBudget, retryBudget } from "../retry-budget.ts";
 import { timeout } from "../timeout.ts";
 import type { Tracer } from "../tracer.ts";
 
@@ -19,6 +20,11 @@ export interface StandardFetchOptions {
   readonly headersTimeoutMs?: number;
   /** Requests in all, the first included. An integer of at least 1. @default 3 */
   readonly maxAttempts?: number;
+  /**
+   * What retries may cost in all. Give one to everything that calls the same dependency; `false` for no bound.
+   * @default retryBudget(): 20 % of the calls of the last 10 s and 10 a second, 20 % of those in flight and 3
+   */
+  readonly retryBudget?: RetryBudget | false;
   /** Requests under way at once, until the end of the response's body. An integer of at least 1. @default 100 */
   readonly maxConcurrent?: number;
   /** Requests that may wait for a place. An integer of at least 0. @default 100 */
@@ -43,6 +49,7 @@ export const standardOptions: Readonly<Record<keyof StandardFetchOptions, true>>
   totalTimeoutMs: true,
   headersTimeoutMs: true,
   maxAttempts: true,
+  retryBudget: true,
   maxConcurrent: true,
   maxQueue: true,
   openMs: true,
@@ -69,10 +76,11 @@ export function standardPolicies(options: StandardFetchOptions): Pipeline {
     clock = systemClock,
     random = systemRandom,
   } = options;
+  const budget = options.retryBudget === false ? undefined : (options.retryBudget ?? retryBudget({ clock }));
   return pipeline(
     { name, clock, observer, meter, tracer },
     timeout({ timeoutMs: totalTimeoutMs, clock }),
-    retry({ maxAttempts, clock, random }),
+    retry({ maxAttempts, budget, clock, random }),
     circuitBreaker({ name, openMs, clock }),
     concurrencyLimit({ name, maxConcurrent, maxQueue, clock }),
     timeout({ timeoutMs: headersTimeoutMs, clock }),

@@ -1,0 +1,300 @@
+// Sends a call that takes unusually long a second time, beside the first, and answers with whichever is quicker. The first
+// attempt runs in the call itself and costs a timer; only a hedge that is really sent is a fork of the call.
+import type { Call } from "./call.ts";
+import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
+import { isTimeout } from "./errors.ts";
+import { type Ended, endOf, Fork, isAnswer, Race, superseded, wasPushedBack } from "./hedge-race.ts";
+import { LatencyQuantile } from "./latency-quantile.ts";
+import { checkInteger, checkNumber, rejectOption } from "./options.ts";
+import type { Outcome, Policy } from "./policy.ts";
+import { checkBudget, type RetryBudget, retryBudget, type RetryPermit } from "./retry-budget.ts";
+
+export interface HedgeOptions {
+  /** Attempts in all, the first included. An integer from 2 to 10. @default 2 */
+  readonly maxAttempts?: number;
+  /**
+   * How long an attempt may take until the next is sent beside it. At least 0, at most 2^31 - 1.
+   * @default the `quantile` of recent latencies
+   */
+  readonly delayMs?: number | undefined;
+  /** The share of recent attempts that were quicker than the delay. Above 0, below 1. @default 0.95 */
+  readonly quantile?: number | undefined;
+  /**
+   * Attempts of the last half minute without which their latencies say too little: nothing is hedged below. An integer of at
+   * least 1. @default 20
+   */
+  readonly minSamples?: number | undefined;
+  /**
+   * What hedges are paid from: give it that of the retry in front of the same dependency. `false` for no bound.
+   * @default retryBudget()
+   */
+  readonly budget?: RetryBudget | false | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+export type Hedge = Policy & {
+  readonly kind: "hedge";
+  readonly maxAttempts: number;
+  /** The fixed delay; undefined when it follows the latencies. */
+  readonly delayMs: number | undefined;
+  /** The delay as it is now. `Infinity` while too little is known of the latencies. */
+  readonly currentDelayMs: number;
+  /** What hedges are paid from. */
+  readonly budget: RetryBudget | undefined;
+  /** Hedges so far: attempts that were sent beside others. */
+  readonly hedges: number;
+  /** Calls that a hedge has answered. */
+  readonly won: number;
+  /** Hedges that were not sent because the budget refused. */
+  readonly budgetDenied: number;
+};
+
+interface Settings {
+  readonly maxAttempts: number;
+  readonly delayMs: number | undefined;
+  readonly quantile: number;
+  readonly minSamples: number;
+  readonly budget: RetryBudget | undefined;
+  readonly clock: Clock;
+}
+
+class HedgePolicy implements Policy {
+  readonly kind = "hedge";
+  readonly repeats = true;
+  readonly cuts = true;
+  readonly maxAttempts: number;
+  readonly delayMs: number | undefined;
+  readonly budget: RetryBudget | undefined;
+  private readonly quantile: number;
+  private readonly latencies: LatencyQuantile | null;
+  private readonly clock: Clock;
+  hedges = 0;
+  won = 0;
+  budgetDenied = 0;
+
+  constructor({ maxAttempts, delayMs, quantile, minSamples, budget, clock }: Settings) {
+    this.maxAttempts = maxAttempts;
+    this.delayMs = delayMs;
+    this.quantile = quantile;
+    this.latencies = delayMs === undefined ? new LatencyQuantile(quantile, minSamples) : null;
+    this.budget = budget;
+    this.clock = clock;
+  }
+
+  get currentDelayMs(): number {
+    return this.delayAt(this.clock.now());
+  }
+
+  describe(): string {
+    const delay = this.delayMs === undefined ? `the ${this.quantile} quantile of latencies` : `${this.delayMs} ms`;
+    return `${this.maxAttempts} attempts, the next after ${delay}`;
+  }
+
+  enter(call: Call, at: number): "pass" {
+    const nowMs = call.readClock(this.clock);
+    const race = new Race(call, at, nowMs, this.budget?.callStarted !== undefined && this.countsHere(call, at));
+    call.keep(at, race);
+    if (race.counted) this.budget?.callStarted?.(call);
+    this.arm(race, nowMs);
+    return "pass";
+  }
+
+  leave(call: Call, at: number): "pass" | "park" {
+    const race = call.recall(at) as Race;
+    if (call.cutting) {
+      if (race.winner !== null) race.deliver(race.winner);
+      else this.endFromOutside(race);
+      return "pass";
+    }
+    this.sample(call, race.startedMs);
+    race.firstRuns = false;
+    if (!isAnswer(call) && race.forks !== null) return this.firstFailed(race);
+    this.end(race, "ignored", race.open ? superseded(call.pipeline.name) : null);
+    return "pass";
+  }
+
+  /** The first attempt has failed, and others still run. */
+  interrupt(call: Call, at: number): void {
+    this.endFromOutside(call.recall(at) as Race);
+  }
+
+  /** A call is counted by the outermost policy that draws on the budget. */
+  private countsHere({ pipeline }: Call, at: number): boolean {
+    for (let i = 0; i < at; i++) {
+      if ((pipeline.policies[i] as { readonly budget?: unknown }).budget === this.budget) return false;
+    }
+    return true;
+  }
+
+  private delayAt(nowMs: number): number {
+    return this.delayMs ?? this.latencies?.valueMs(nowMs) ?? Number.POSITIVE_INFINITY;
+  }
+
+  private arm(race: Race, nowMs: number): void {
+    const delayMs = this.delayAt(nowMs);
+    if (delayMs <= maxDelayMs) this.wait(race, delayMs);
+  }
+
+  // Apart, so that a call that is not hedged does not allocate the closure's context.
+  private wait(race: Race, delayMs: number): void {
+    race.timer = this.clock.after(delayMs, () => {
+      // One microtask later, as for any timeout: a result that is already there wins.
+      void Promise.resolve().then(() => this.hedge(race, delayMs));
+    });
+  }
+
+  private hedge(race: Race, delayMs: number): void {
+    const { call, at } = race;
+    if (race.over !== null || race.pushedBack) return;
+    // What waits for its turn inside is not slow: a hedge would wait behind it.
+    if (race.firstRuns && call.at < call.pipeline.policies.length) return this.wait(race, Math.max(1, delayMs));
+    const permit = this.acquire(call);
+    const { name } = call.pipeline;
+    if (permit === false) {
+      this.budgetDenied++;
+      call.emit?.({ type: "hedge.budget-denied", pipeline: name, attempts: race.attempts });
+      return;
+    }
+    const nowMs = this.clock.now();
+    const fork = new Fork(++call.attempt, nowMs, typeof permit === "object" ? permit : null);
+    (race.forks ??= []).push(fork);
+    this.hedges++;
+    race.attempts++;
+    call.emit?.({ type: "hedge.started", pipeline: name, attempt: fork.attempt, delayMs });
+    if (race.over !== null) return;
+    if (race.attempts < this.maxAttempts) this.arm(race, nowMs);
+    fork.inner = call.fork(at, (result) => {
+      fork.result = result;
+      if (fork.inner !== null) this.forkEnded(race, fork);
+    });
+    if (fork.result !== null) this.forkEnded(race, fork);
+    else race.stopIfOver(fork);
+  }
+
+  /** A budget of the user's own that throws allows nothing: the call itself goes on. */
+  private acquire(call: Call): boolean | RetryPermit {
+    if (this.budget === undefined) return true;
+    try {
+      return this.budget.tryAcquire(call);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Not in a step of the call: it waits for the first attempt, or at this policy where that has failed. */
+  private forkEnded(race: Race, fork: Fork): void {
+    const inner = fork.inner as Call;
+    if (race.over !== null) {
+      if (fork.result?.ok) race.call.discard(fork.result.value);
+      return;
+    }
+    fork.giveBack();
+    race.remove(fork);
+    this.sample(inner, fork.startedMs);
+    if (isAnswer(inner)) this.win(race, fork, endOf(inner));
+    else {
+      this.note(race, inner);
+      if (!race.open) this.allFailed(race);
+    }
+  }
+
+  private win(race: Race, fork: Fork, ended: Ended): void {
+    const { call, at } = race;
+    const { name } = call.pipeline;
+    this.won++;
+    call.emit?.({ type: "hedge.won", pipeline: name, attempt: fork.attempt });
+    // Whoever was told may have ended the call.
+    if (race.over !== null) {
+      if (!ended.threw) call.discard(ended.result);
+      return;
+    }
+    const reason = superseded(name);
+    race.winner = ended;
+    this.end(race, "ignored", reason);
+    if (race.firstRuns) call.cut(at, "ignored", reason);
+    else {
+      race.deliver(ended);
+      call.finish(at);
+    }
+  }
+
+  private firstFailed(race: Race): "pass" | "park" {
+    const { call } = race;
+    this.note(race, call);
+    if (race.open) return "park";
+    race.deliverFailure();
+    this.end(race, "ignored", null);
+    return "pass";
+  }
+
+  private allFailed(race: Race): void {
+    const { call, at } = race;
+    race.deliverFailure();
+    this.end(race, "ignored", null);
+    call.finish(at);
+  }
+
+  private note(race: Race, call: Call): void {
+    (race.failed ??= []).push(endOf(call));
+    if (wasPushedBack(call)) race.pushedBack = true;
+  }
+
+  /** The call is ended from further out: so are its hedges, with the same reason. */
+  private endFromOutside(race: Race): void {
+    const { outcome, result } = race.call;
+    this.end(race, outcome, result);
+  }
+
+  /** What still runs has lost, or is ended with the call. */
+  private end(race: Race, outcome: Outcome, reason: unknown): void {
+    if (race.open && reason !== null) this.sampleCutShort(race);
+    if (race.counted) this.budget?.callEnded?.();
+    race.stop(outcome, reason);
+  }
+
+  /** That is a latency too: longer than so. */
+  private sampleCutShort({ firstRuns, startedMs, forks }: Race): void {
+    const { latencies } = this;
+    if (latencies === null) return;
+    const nowMs = this.clock.now();
+    if (firstRuns) latencies.recordAtLeast(nowMs - startedMs, nowMs);
+    for (const fork of forks ?? []) latencies.recordAtLeast(nowMs - fork.startedMs, nowMs);
+  }
+
+  /** Latencies of attempts that were answered; of those that timed out, and so were longer than that. */
+  private sample(call: Call, startedMs: number): void {
+    const { latencies } = this;
+    if (latencies === null) return;
+    const nowMs = this.clock.now();
+    if (call.outcome === "success") latencies.record(nowMs - startedMs, nowMs);
+    else if (call.threw && call.outcome === "dropped" && isTimeout(call.result))
+      latencies.recordAtLeast(nowMs - startedMs, nowMs);
+  }
+}
+
+/**
+ * Sends a call that has no answer after a delay once more, beside the first attempt, and answers with the first that comes. The
+ * others are ended at once, with a `SupersededError` as the reason of their signals, and not waited for; their permits come back
+ * when they have really ended, and what they return late is discarded.
+ *
+ * Only for operations that may run twice at the same time. The delay is a fixed one, or the 95th percentile of recent latencies,
+ * so that one call in twenty is hedged (Dean and Barroso, The Tail at Scale, 2013).
+ *
+ * @throws {InvalidOptionError} for options out of bounds.
+ */
+export function hedge(options: HedgeOptions = {}): Hedge {
+  const { maxAttempts = 2, delayMs, quantile = 0.95, minSamples = 20, clock = systemClock } = options;
+  const budget = options.budget === false ? undefined : (options.budget ?? retryBudget({ clock }));
+  checkInteger("hedge.maxAttempts", maxAttempts, 2, 10);
+  if (delayMs !== undefined) {
+    checkNumber("hedge.delayMs", delayMs, 0, maxDelayMs);
+    for (const name of ["quantile", "minSamples"] as const)
+      if (options[name] !== undefined) rejectOption(`hedge.${name}`, "left out beside `hedge.delayMs`", options[name]);
+  }
+  if (!(typeof quantile === "number" && quantile > 0 && quantile < 1))
+    rejectOption("hedge.quantile", "a number above 0 and below 1", quantile);
+  checkInteger("hedge.minSamples", minSamples, 1);
+  checkBudget("hedge.budget", budget);
+  return new HedgePolicy({ maxAttempts, delayMs, quantile, minSamples, budget, clock });
+}
