@@ -45,6 +45,11 @@ export {
 export type { ConcurrencyLimitReason, TimeoutScope } from "./errors.ts";
 export { explain } from "./explain.ts";
 export type { Explanation } from "./explain.ts";
+export { loadShed } from "./load-shed.ts";
+export type { LoadShed, LoadShedOptions, ShedCount } from "./load-shed.ts";
+export { LoadShedError } from "./load-shed-error.ts";
+export { latencySignal, limitSignal } from "./load-shed-signals.ts";
+export type { LatencySignalOptions, LimitSignalOptions, OverloadBounds, ShedSignal } from "./load-shed-signals.ts";
 export type { Meter, PipelineMeter } from "./meter.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { PolicyOrderError } from "./order.ts";
@@ -53,6 +58,8 @@ export type { FailedCall, Fallback, FallbackHandler, FallbackOptions } from "./f
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";
 export type { EnterStep, LeaveStep, Outcome, Policy } from "./policy.ts";
+export { lowerPriority, priorityClassOf, priorityLevelOf, toPriority } from "./priority.ts";
+export type { PriorityClass } from "./priority.ts";
 export { gcra, gcraWaitMs, takeGcra } from "./gcra.ts";
 export type { GcraState } from "./gcra.ts";
 export { rateLimit } from "./rate-limit.ts";
