@@ -16,7 +16,13 @@ const steps = fc.array(step, { maxLength: 40, size: "max" });
 
 function shedder(maxTenants: number, seed: number) {
   const clock = new TestClock();
-  const signal = { name: "s", overload: -1, read: () => signal.overload };
+  const signal = {
+    name: "s",
+    overload: -1,
+    read(): number {
+      return this.overload;
+    },
+  };
   const shed = loadShed({ signals: [signal], clock, random: new SeededRandom(seed), maxTenants });
   return { clock, signal, shed, guarded: pipeline({ name: "calls", clock }, shed) };
 }
