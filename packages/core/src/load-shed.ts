@@ -56,7 +56,7 @@ export type LoadShed = Policy & {
   /** Calls that were let in. */
   readonly admitted: number;
   readonly rejected: number;
-  /** `rejected` by class and signal: those that are not 0. */
+  /** `rejected` by class and signal, for each of both. */
   readonly rejections: readonly ShedCount[];
   /** Tenants whose usage is remembered. */
   readonly tenants: number;
@@ -118,12 +118,11 @@ class LoadShedPolicy implements Policy {
   }
 
   get rejections(): readonly ShedCount[] {
-    const counts = Array.from(this.refused, (rejected, i) => ({
+    return Array.from(this.refused, (rejected, i) => ({
       priorityClass: priorityClasses[i % priorityClasses.length] as PriorityClass,
       signal: (this.signals[Math.floor(i / priorityClasses.length)] as ShedSignal).name,
       rejected,
     }));
-    return counts.filter(({ rejected }) => rejected > 0);
   }
 
   get tenants(): number {
