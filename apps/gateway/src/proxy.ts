@@ -5,6 +5,7 @@ import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { field, toClientHeaders, toUpstreamHeaders } from "./headers.ts";
 import { readBody } from "./read-body.ts";
 import { judgement, type Route } from "./route.ts";
+import { withPriority } from "./route-load-shed.ts";
 import {
   ClientBodyError,
   type HeaderList,
@@ -65,9 +66,18 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
       return clientIsSlow;
     };
     const pipeline = repeatable ? route.repeatable : route.once;
+    const call = route.loadShed?.callOf(headers);
+    const headersOf = ({ attempt }: OperationContext) =>
+      call ? withPriority(outgoing.headers, call.priority, attempt) : outgoing.headers;
     const response = await pipeline.execute(
-      (context) => send(upstream, { ...outgoing, signal: context.signal }, context, incoming.waitUntil),
-      { ...judgement, isIgnored, signal },
+      (context) =>
+        send(
+          upstream,
+          { ...outgoing, headers: headersOf(context), signal: context.signal },
+          context,
+          incoming.waitUntil,
+        ),
+      { ...judgement, ...call, isIgnored, signal },
     );
     return respond(response.status, toClientHeaders(response.headers), response.body, method);
   } catch (error) {

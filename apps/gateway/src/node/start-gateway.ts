@@ -61,7 +61,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   const collectOwn = (): readonly Metric[] => [...telemetry.collect(), ...runtime.collect()];
   const upstream = undiciUpstream();
   const stopping = new AbortController();
-  const load = config.loadShed ? saturation() : undefined;
+  const load = config.routes.some((route) => route.loadShed.enabled) ? saturation() : undefined;
   let isReady = () => true;
   const gateway = createApp({
     config,
@@ -69,7 +69,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     respond,
     meter: telemetry,
     admission: admission({ stopping: stopping.signal }),
-    pressure: load && (() => load.pressure),
+    shedSignals: load?.signals,
     isReady: () => isReady(),
     incoming: (c) => {
       const { incoming } = c.env as NodeEnv;
