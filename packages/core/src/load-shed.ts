@@ -252,7 +252,7 @@ export function loadShed(options: LoadShedOptions): LoadShed {
   checkInteger("loadShed.maxRetryAfterMs", maxRetryAfterMs, minRetryAfterMs);
   const all = { minRetryAfterMs, maxRetryAfterMs, clock, random };
   const settings = { name, signals: [...signals], tenant, maxTenants, maxShedRatio, intervalMs, ...all };
-  const isMeasured = signals.some(({ ended }) => ended !== undefined);
+  const isMeasured = signals.some((signal) => signal.ended !== undefined);
   return isMeasured ? new MeasuringLoadShedPolicy(settings) : new LoadShedPolicy(settings);
 }
 

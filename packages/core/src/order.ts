@@ -103,24 +103,12 @@ const rules: readonly Rule[] = [
     why: "nothing between the two timeouts takes time, so that the outer one can never act",
     fix: "remove the outer one, or put what waits or repeats between them",
   },
-  {
-    outer: "retry",
+  ...["retry", "hedge", "concurrency-limit"].map((outer) => ({
+    outer,
     inner: ["load-shed"],
-    why: "every attempt would be decided on anew, and retries are what an overloaded service needs least",
-    fix: "put the load shedding outside the retry",
-  },
-  {
-    outer: "hedge",
-    inner: ["load-shed"],
-    why: "every hedge would be decided on anew",
-    fix: "put the load shedding outside the hedge",
-  },
-  {
-    outer: "concurrency-limit",
-    inner: ["load-shed"],
-    why: "calls would wait for a permit before they are turned away",
-    fix: "put the load shedding outside the concurrency limit",
-  },
+    why: "it decides once, before anything waits",
+    fix: "put load-shed outside",
+  })),
 ];
 
 /** @throws {PolicyOrderError} that names every wrong pair. */

@@ -61,8 +61,9 @@ async function play(scenario: Scenario) {
     const workMs = exponential(meanMs);
     const result = await guarded.attempt(
       async () => {
-        using _ = scenario.unbounded ? await server.acquire() : undefined;
+        const permit = scenario.unbounded ? await server.acquire() : undefined;
         await clock.sleep(workMs);
+        permit?.release();
       },
       { priority: toPriority(priorityClass), key: tenant },
     );

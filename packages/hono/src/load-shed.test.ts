@@ -28,7 +28,7 @@ async function appOf(ratio: number, options: Partial<LoadShedOptions> = {}) {
   const shed = shedOf({ signals: [signal], clock, random: new SeededRandom(7) });
   const warmUp = pipeline({ name: "warm-up", clock }, shed);
   const classes = ["critical-plus", "critical", "normal", "sheddable-plus", "sheddable"] as const;
-  for (let i = 0; ratio > 0 && shed.ratio < ratio; i++) {
+  for (let i = 0; shed.ratio < ratio; i++) {
     clock.jump(1);
     await warmUp.attempt(() => "", { priority: toPriority(classes[i % 5] ?? "normal") });
   }
@@ -150,7 +150,7 @@ describe("loadShed", () => {
       await promise;
       return c.body(null);
     });
-    const send = (name: string, priority: string) => app.request(`/${name}`, { headers: { priority } });
+    const send = async (name: string, priority: string) => app.request(`/${name}`, { headers: { priority } });
     const all = [send("first", "u=7"), send("batch", "u=7"), send("usual", "u=3"), send("critical", "u=1")];
     await expect.poll(() => limit.queued).toBe(3);
     resolve();

@@ -76,7 +76,7 @@ export interface SaturationOptions extends SaturationBounds {
 }
 
 export interface Saturation extends SaturationReading {
-  /** 0 to 1, smoothed: what share of the load should be shed. 0 until something was read. */
+  /** 0 to 1, smoothed, of what presses most. 0 until something was read. */
   readonly pressure: number;
   /** What pressed most at the last reading; undefined when nothing did. */
   readonly reason: SaturationReason | undefined;

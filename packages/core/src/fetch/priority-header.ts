@@ -56,5 +56,5 @@ function isRetry(headers: HeadersLike): boolean {
 }
 
 function countOf(value: string | null | undefined): number {
-  return value != null && /^\d{1,9}$/.test(value) ? Number(value) : 0;
+  return /^\d{1,9}$/.test(value ?? "") ? Number(value) : 0;
 }
