@@ -416,6 +416,23 @@ export type HeadgateEvent = {
     readonly error: unknown;
     readonly admitted: boolean;
 } | {
+    readonly type: "load-shed.started";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly signal: string;
+    readonly ratio: number;
+} | {
+    readonly type: "load-shed.stopped";
+    readonly pipeline: string;
+    readonly name: string;
+} | {
+    readonly type: "load-shed.rejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly signal: string;
+    readonly ratio: number;
+    readonly priorityClass: PriorityClass;
+} | {
     readonly type: "chaos.injected";
     readonly pipeline: string;
     readonly name: string;
@@ -551,7 +568,18 @@ export interface Judgement<T> {
 
 export type Keep = <P extends Policy>(name: string, make: () => P) => P;
 
+export interface LatencySignalOptions {
+    readonly name?: string;
+    readonly targetMs?: number | undefined;
+    readonly bounds?: OverloadBounds;
+}
+
 export type LeaveStep = "pass" | "park" | "again";
+
+export interface LimitSignalOptions {
+    readonly name?: string;
+    readonly bounds?: OverloadBounds;
+}
 
 export interface LinearBackoffOptions {
     readonly initialMs?: number;
@@ -571,6 +599,43 @@ export interface Logger {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
     error(fields: object, message: string): void;
+export type LoadShed = Policy & {
+    readonly kind: "load-shed";
+    readonly name: string;
+    readonly ratio: number;
+    readonly pressures: readonly {
+        readonly signal: string;
+        readonly ratio: number;
+    }[];
+    readonly admitted: number;
+    readonly rejected: number;
+    readonly rejections: readonly ShedCount[];
+    readonly tenants: number;
+};
+
+export declare class LoadShedError extends HeadgateError {
+    readonly loadShed: string;
+    readonly signal: string;
+    readonly ratio: number;
+    readonly priorityClass: PriorityClass;
+    readonly retryAfterMs: number;
+    constructor(loadShed: string, signal: string, ratio: number, priorityClass: PriorityClass, retryAfterMs: number);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface LoadShedOptions {
+    readonly name?: string;
+    readonly signals: readonly ShedSignal[];
+    readonly tenant?: ((call: Call) => string) | undefined;
+    readonly maxTenants?: number;
+    readonly maxShedRatio?: number;
+    readonly intervalMs?: number;
+    readonly minRetryAfterMs?: number;
+    readonly maxRetryAfterMs?: number;
+    readonly clock?: Clock;
+    readonly random?: Random;
 }
 
 export interface MemoryCacheStore extends CacheStore {
@@ -610,6 +675,8 @@ export type OperationResult<T> = {
 };
 
 export type Outcome = "success" | "failure" | "dropped" | "ignored";
+
+export type OverloadBounds = readonly [begins: number, full: number];
 
 export declare class Permit {
     readonly weight: number;
@@ -683,6 +750,8 @@ export declare class PolicyOrderError extends HeadgateError {
     get name(): string;
     get message(): string;
 }
+
+export type PriorityClass = "critical-plus" | "critical" | "normal" | "sheddable-plus" | "sheddable";
 
 export type QueueOrder = "fifo" | "lifo" | "priority";
 
@@ -841,6 +910,16 @@ export interface RetryOptions {
 
 export interface RetryPermit {
     release(): void;
+export interface ShedCount {
+    readonly priorityClass: PriorityClass;
+    readonly signal: string;
+    readonly rejected: number;
+}
+
+export interface ShedSignal {
+    readonly name: string;
+    read(nowMs: number): number;
+    ended?(nowMs: number, durationMs: number, outcome: Outcome): void;
 }
 
 export type SingleFlight = Policy & {
@@ -965,13 +1044,28 @@ export declare function isHeadgateError(error: unknown): error is HeadgateError;
 
 export declare function isRefusal(error: unknown): boolean;
 
+export declare function latencySignal(options?: LatencySignalOptions): ShedSignal;
+
+export declare function limitSignal(limit: {
+    readonly inUse: number;
+    readonly queued: number;
+    readonly maxConcurrent: number;
+}, options?: LimitSignalOptions): ShedSignal;
+
 export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
 
 export declare function logTransitions(options: LogTransitionsOptions): Observer;
+export declare function loadShed(options: LoadShedOptions): LoadShed;
+
+export declare function lowerPriority(priority?: number): number;
 
 export declare function memoryCacheStore(options?: MemoryCacheStoreOptions): MemoryCacheStore;
 
 export declare function pipeline(nameOrOptions: string | PipelineOptions, ...policies: readonly (Policy | Pipeline)[]): Pipeline;
+
+export declare function priorityClassOf(priority: number): PriorityClass;
+
+export declare function priorityLevelOf(text: string): number;
 
 export declare function rateLimit(options: RateLimitOptions): RateLimit;
 
@@ -996,6 +1090,8 @@ export declare function takeToken(state: TokenBucketState | undefined, nowMs: nu
 export declare function timeWindow(options?: TimeWindowOptions): Trip;
 
 export declare function timeout(options?: TimeoutOptions): Timeout;
+
+export declare function toPriority(priorityClass: PriorityClass, level?: number): number;
 
 export declare const tokenBucket: RateAlgorithm<TokenBucketState>;
 
@@ -1109,6 +1205,10 @@ export interface FetchSettings {
     readonly wallClock?: () => number;
 }
 
+export interface HeadersLike {
+    get(name: string): string | null | undefined;
+}
+
 export interface ResilientFetch {
     (input: string | URL | Request, init?: ResilientFetchInit): Promise<Response>;
     readonly pipeline: Pipeline;
@@ -1142,7 +1242,11 @@ export interface StandardFetchOptions {
     readonly random?: Random;
 }
 
+export declare function formatPriority(priority: number): string;
+
 export declare function parseRetryAfter(value: string | null | undefined, date?: string | null, wallClock?: () => number): number | undefined;
+
+export declare function readPriority(headers: HeadersLike, trusted?: boolean): number;
 
 export declare function resilientFetch(options?: ResilientFetchOptions): ResilientFetch;
 

@@ -78,21 +78,12 @@ export interface IdempotencyStore {
     release(key: string, token: string): Awaitable<void>;
 }
 
-export declare class LoadShedError extends HeadgateError {
-    readonly pressure: number;
-    readonly retryAfterMs: number;
-    constructor(pressure: number, retryAfterMs: number);
-    get name(): string;
-    get refusal(): boolean;
-    get message(): string;
-}
-
 export interface LoadShedOptions extends RespondOptions {
-    readonly pressure: () => number;
+    readonly shed: LoadShed | PolicyOptions;
+    readonly trusted?: boolean | ((c: Context) => boolean);
+    readonly priority?: ((c: Context) => number | undefined) | undefined;
+    readonly tenant?: ((c: Context) => string | undefined) | undefined;
     readonly skip?: (c: Context) => boolean;
-    readonly minRetryAfterMs?: number;
-    readonly maxRetryAfterMs?: number;
-    readonly random?: Random;
 }
 
 export interface MemoryIdempotencyStore extends IdempotencyStore {
@@ -165,6 +156,7 @@ export interface ResilienceOptions extends RespondOptions {
 export interface ResilienceVariables {
     signal: AbortSignal;
     deadline: number;
+    priority: number;
     resilience: OperationContext;
 }
 
@@ -203,11 +195,13 @@ export declare function httpMetrics(options: HttpMetricsOptions): MiddlewareHand
 
 export declare function idempotency(options: IdempotencyOptions): MiddlewareHandler;
 
-export declare function loadShed(options: LoadShedOptions): MiddlewareHandler;
+export declare function loadShed(options: LoadShedOptions): MiddlewareHandler<ResilienceEnv>;
 
 export declare function memoryIdempotencyStore(options?: MemoryIdempotencyStoreOptions): MemoryIdempotencyStore;
 
 export declare function minDataRate(options?: MinDataRateOptions): MiddlewareHandler;
+
+export declare function priorityHeaders(c: Context, attempt?: number): Record<string, string>;
 
 export declare function problem(error: unknown, more?: Readonly<Record<string, ProblemKind>>): Response;
 

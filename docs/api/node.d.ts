@@ -193,6 +193,7 @@ export interface RuntimeProbe {
 export interface Saturation extends SaturationReading {
     readonly pressure: number;
     readonly reason: SaturationReason | undefined;
+    readonly signals: readonly ShedSignal[];
     start(): void;
     stop(): void;
 }

@@ -328,7 +328,12 @@ export const reasons = [
     undefined,
     "open: whether the next key goes when the oldest is waited for",
   ],
-  ["rate-limit-policy.ts", "isPending(asked)", undefined, "open: a backend that answers at once to a caller without a call"],
+  [
+    "rate-limit-policy.ts",
+    "isPending(asked)",
+    undefined,
+    "open: a backend that answers at once to a caller without a call",
+  ],
   ["rate-limit-policy.ts", '"queue"', undefined, "open: the reason where no key has room"],
   ["rate-limit-policy.ts", "if (allowed) memory.take", undefined, "open: what a degraded refusal takes"],
   ["rate-limit-policy.ts", "rate-limit.forgotten", undefined, "open: forgotten keys without a call or an observer"],

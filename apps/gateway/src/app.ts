@@ -1,5 +1,5 @@
 // The gateway as a Hono application, the same on every runtime: what differs comes in as dependencies.
-import { loadShed, problem } from "@headgate/hono";
+import { problem } from "@headgate/hono";
 import { type Context, Hono } from "hono";
 import type { GatewayConfig } from "./config.ts";
 import { GatewayError, gatewayProblems } from "./gateway-error.ts";
@@ -15,8 +15,6 @@ export interface GatewayDependencies extends RouteSeams {
   readonly respond: Respond;
   /** Whether the gateway takes traffic: false from the moment it is told to stop. @default always */
   readonly isReady?: () => boolean;
-  /** How overloaded the process is, from 0 to 1: that share of the requests is turned away. @default not known */
-  readonly pressure?: (() => number) | undefined;
   /** The text of `/metrics`, in the format that the `Accept` asks for. @default no such path */
   readonly metrics?:
     | ((accept: string | undefined) => Promise<{ readonly contentType: string; readonly text: string }>)
@@ -29,7 +27,7 @@ export interface Gateway {
 }
 
 export function createApp(dependencies: GatewayDependencies): Gateway {
-  const { config, upstream, incoming, respond, isReady = () => true, pressure, metrics } = dependencies;
+  const { config, upstream, incoming, respond, isReady = () => true, metrics } = dependencies;
   const app = new Hono();
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => (isReady() ? c.json({ status: "ok" }) : c.json({ status: "stopping" }, 503)));
@@ -39,8 +37,6 @@ export function createApp(dependencies: GatewayDependencies): Gateway {
       return new Response(text, { headers: { "content-type": contentType } });
     });
   }
-  // Behind the gateway's own pages, which must answer when nothing else does.
-  if (pressure) app.use(loadShed({ pressure }));
   const routes = config.routes.map((route) => createRoute(route, dependencies));
   // The longest prefix first: Hono takes the first that matches.
   const byLength = routes.toSorted((a, b) => b.config.pathPrefix.length - a.config.pathPrefix.length);

@@ -54,6 +54,26 @@ const concurrencyLimit = z.strictObject({
   maxWaitMs: durationMs.default(1000).describe("How long they may wait."),
 });
 
+const loadShed = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether requests are turned away while too many wait for the limit or, on Node, the event loop cannot keep up: those of the lowest class first.",
+    ),
+  trustPriority: z
+    .boolean()
+    .default(false)
+    .describe("Whether the client's Priority (RFC 9218) is believed. Only behind a proxy that sets it itself."),
+  tenantHeader: z
+    .string()
+    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/)
+    .optional()
+    .describe(
+      "The field that says whose request it is: what can be done is shared fairly among them. Only one that was verified before it comes here.",
+    ),
+});
+
 const route = z.strictObject({
   name: z
     .string()
@@ -92,6 +112,7 @@ const route = z.strictObject({
   retry: retry.prefault({}),
   circuitBreaker: circuitBreaker.prefault({}),
   concurrencyLimit: concurrencyLimit.prefault({}),
+  loadShed: loadShed.prefault({}),
 });
 
 const config = z
@@ -101,10 +122,6 @@ const config = z
       .enum(logLevels)
       .default("info")
       .describe("What is logged: transitions, starts and stops; on Node LOG_LEVEL goes before."),
-    loadShed: z
-      .boolean()
-      .default(false)
-      .describe("Whether a share of the requests is turned away while the event loop cannot keep up (Node)."),
     routes: z.array(route).min(1),
   })
   .check(({ value, issues }) => {

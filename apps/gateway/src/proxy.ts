@@ -5,6 +5,7 @@ import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { field, toClientHeaders, toUpstreamHeaders, withTrace } from "./headers.ts";
 import { readBody } from "./read-body.ts";
 import { judgement, type Route } from "./route.ts";
+import { withPriority } from "./route-load-shed.ts";
 import { ServerTiming } from "./server-timing.ts";
 import {
   ClientBodyError,
@@ -67,14 +68,17 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
       return clientIsSlow;
     };
     const pipeline = repeatable ? route.repeatable : route.once;
+    const call = route.loadShed?.callOf(headers);
     const response = await pipeline.execute(
       (context) => {
         timing?.sent();
-        const traced = route.traceRequest ? withTrace(outgoing, route.traceRequest) : outgoing.headers;
-        const request = { ...outgoing, headers: traced, signal: context.signal };
+        let sent: HeaderList = outgoing.headers;
+        if (call) sent = withPriority(sent, call.priority, context.attempt);
+        if (route.traceRequest) sent = withTrace({ ...outgoing, headers: sent }, route.traceRequest);
+        const request = { ...outgoing, headers: sent, signal: context.signal };
         return send(upstream, request, context, incoming.waitUntil);
       },
-      { ...judgement, isIgnored, signal },
+      { ...judgement, ...call, isIgnored, signal },
     );
     const fields = toClientHeaders(response.headers);
     if (timing) fields.push("server-timing", String(timing));

@@ -17,6 +17,7 @@ import {
   type Policy,
   type Random,
   retry,
+  type ShedSignal,
   systemClock,
   systemRandom,
   timeout,
@@ -25,6 +26,7 @@ import {
 import { parseRetryAfter } from "@headgate/core/fetch";
 import type { RouteConfig } from "./config.ts";
 import { field, type TraceRequest } from "./headers.ts";
+import { type RouteLoadShed, routeLoadShed } from "./route-load-shed.ts";
 import { UpstreamUnreachableError, type UpstreamResponse } from "./upstream.ts";
 
 export interface RouteSeams {
@@ -41,6 +43,8 @@ export interface RouteSeams {
   readonly admission?: Policy | undefined;
   /** For runtimes that kill requests without a word: a permit is taken back after this long. */
   readonly permitLeaseMs?: number | undefined;
+  /** What the runtime can tell of its own overload, for routes that shed load. @default nothing */
+  readonly shedSignals?: readonly ShedSignal[] | undefined;
 }
 
 export interface Route {
@@ -50,6 +54,8 @@ export interface Route {
   readonly basePath: string;
   readonly breaker: CircuitBreaker;
   readonly limit: ConcurrencyLimit;
+  /** Undefined where the route does not want it. */
+  readonly loadShed: RouteLoadShed | undefined;
   /** For requests that may be sent again. */
   readonly repeatable: Pipeline;
   /** For requests that may not. */
@@ -80,7 +86,10 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     openMs: config.circuitBreaker.openMs,
     clock,
   });
-  const limit = concurrencyLimit({ name, ...config.concurrencyLimit, leaseMs: permitLeaseMs, clock });
+  const order = config.loadShed.enabled ? "priority" : "fifo";
+  const limit = concurrencyLimit({ name, ...config.concurrencyLimit, order, leaseMs: permitLeaseMs, clock });
+  const loadShed = routeLoadShed(config, limit, { clock, random, signals: seams.shedSignals ?? [] });
+  const entrance = loadShed ? [deadline, loadShed.policy] : [deadline];
   const guards = [...(admission ? [admission] : []), breaker, limit];
   const options = { name, observer, meter, tracer, clock };
   return {
@@ -89,8 +98,9 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     basePath: pathname.replace(/\/$/, ""),
     breaker,
     limit,
-    repeatable: pipeline(options, deadline, attempts, ...guards),
-    once: pipeline(options, deadline, ...guards),
+    loadShed,
+    repeatable: pipeline(options, ...entrance, attempts, ...guards),
+    once: pipeline(options, ...entrance, ...guards),
     clock,
     traceRequest,
   };

@@ -28,6 +28,7 @@ describe("parseConfig", () => {
       retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536 },
       circuitBreaker: { maxFailures: 5, openMs: 30_000 },
       concurrencyLimit: { maxConcurrent: 200, maxQueue: 200, maxWaitMs: 1000 },
+      loadShed: { enabled: false, trustPriority: false },
     });
   });
 

@@ -45,7 +45,7 @@ export interface ExecuteOptions<T> extends Judgement<T> {
    * @default Infinity
    */
   readonly deadline?: number | undefined;
-  /** Who goes first where calls wait: the higher number. @default 0 */
+  /** Who goes first where calls wait, and is shed last: the higher number. See `toPriority`. @default 0 */
   readonly priority?: number | undefined;
   /** What the call is about (a host, a tenant, a cache key), for policies that keep things apart. @default none */
   readonly key?: string | undefined;

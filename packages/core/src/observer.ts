@@ -1,6 +1,7 @@
 // What the engine and the policies tell the outside. One function, one union; no observer, no cost.
 import type { ConcurrencyLimitReason } from "./errors.ts";
 import type { Outcome } from "./policy.ts";
+import type { PriorityClass } from "./priority.ts";
 
 /** Something that happened to a call or to a policy. `pipeline` is the pipeline's name; durations in milliseconds. */
 export type HeadgateEvent =
@@ -119,6 +120,25 @@ export type HeadgateEvent =
       readonly name: string;
       readonly error: unknown;
       readonly admitted: boolean;
+    }
+  | {
+      /** Calls are being shed from now on. */
+      readonly type: "load-shed.started";
+      readonly pipeline: string;
+      readonly name: string;
+      /** The signal that pressed most. */
+      readonly signal: string;
+      /** The share of the calls that is shed at first, 0 to 1. */
+      readonly ratio: number;
+    }
+  | { readonly type: "load-shed.stopped"; readonly pipeline: string; readonly name: string }
+  | {
+      readonly type: "load-shed.rejected";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly signal: string;
+      readonly ratio: number;
+      readonly priorityClass: PriorityClass;
     }
   | {
       readonly type: "chaos.injected";

@@ -156,6 +156,12 @@ const rules: readonly Rule[] = [
     why: "what chaos injects never reaches the hedge inside it",
     fix: "put chaos innermost",
   },
+  ...["retry", "hedge", "concurrency-limit"].map((outer) => ({
+    outer,
+    inner: ["load-shed"],
+    why: "it decides once, before anything waits",
+    fix: "put load-shed outside",
+  })),
 ];
 
 /** @throws {PolicyOrderError} that names every wrong pair. */

@@ -22,7 +22,7 @@ export type {
   MemoryIdempotencyStoreOptions,
   StoredResponse,
 } from "./idempotency-store.ts";
-export { loadShed, LoadShedError } from "./load-shed.ts";
+export { loadShed, priorityHeaders } from "./load-shed.ts";
 export type { LoadShedOptions } from "./load-shed.ts";
 export { minDataRate } from "./min-data-rate.ts";
 export type { MinDataRateOptions } from "./min-data-rate.ts";

@@ -1,89 +1,80 @@
-// Turns requests away while the process cannot keep up, before anything is spent on them.
-import { HeadgateError, type Random, systemRandom } from "@headgate/core";
+// Turns requests away while there is too much to do, before anything is spent on them, and hands their priority on.
+import {
+  type LoadShed,
+  loadShed as loadShedPolicy,
+  type LoadShedOptions as PolicyOptions,
+  lowerPriority,
+  pipeline,
+} from "@headgate/core";
+import { formatPriority, readPriority } from "@headgate/core/fetch";
+import { checkFunction, rejectOption } from "@headgate/core/options";
 import type { Context, MiddlewareHandler } from "hono";
-import { refuse, type RespondOptions } from "./answer.ts";
-import { checkFunction, checkInteger, rejectOption } from "@headgate/core/options";
+import type { RespondOptions } from "./answer.ts";
+import { runChain } from "./run-chain.ts";
+import { callerPriority, type ResilienceEnv } from "./variables.ts";
 
 export interface LoadShedOptions extends RespondOptions {
+  /** The load shedder of `@headgate/core`, or the options to make one of. */
+  readonly shed: LoadShed | PolicyOptions;
   /**
-   * How overloaded the process is now: 0 or less turns nobody away, 1 or more everybody, and what is between them that
-   * share of the requests. Asked once per request, so it must be cheap.
+   * Whether the `Priority` field of this request is believed. Only callers of one's own should be: browsers send the field
+   * with most requests, and anybody could send a better one. Others are of the class `normal`. @default false
    */
-  readonly pressure: () => number;
-  /** Requests that are always served. @default those for `/livez` and `/readyz` */
+  readonly trusted?: boolean | ((c: Context) => boolean);
+  /** What the application itself knows, `toPriority("critical")` for one; it goes before the fields. @default the fields' */
+  readonly priority?: ((c: Context) => number | undefined) | undefined;
+  /** Among whom what can be done is shared fairly: of a verified credential. @default all are one */
+  readonly tenant?: ((c: Context) => string | undefined) | undefined;
+  /** Requests that are always served, and that no signal is told of. @default those for `/livez` and `/readyz` */
   readonly skip?: (c: Context) => boolean;
-  /**
-   * Bounds of `Retry-After`, in milliseconds, rounded up to seconds. It is drawn anew each time, so that clients do not come
-   * back together. @default 1000
-   */
-  readonly minRetryAfterMs?: number;
-  /** @default 3000 */
-  readonly maxRetryAfterMs?: number;
-  /** @default systemRandom */
-  readonly random?: Random;
-}
-
-/** A request was turned away because the process is overloaded. */
-export class LoadShedError extends HeadgateError {
-  /** The pressure at that moment. */
-  readonly pressure: number;
-  readonly retryAfterMs: number;
-
-  constructor(pressure: number, retryAfterMs: number) {
-    super("ERR_LOAD_SHED", "load-shed");
-    this.pressure = pressure;
-    this.retryAfterMs = retryAfterMs;
-  }
-
-  override get name(): string {
-    return "LoadShedError";
-  }
-
-  override get refusal(): boolean {
-    return true;
-  }
-
-  override get message(): string {
-    return `The process is overloaded (pressure ${Math.round(this.pressure * 100) / 100})`;
-  }
 }
 
 /**
- * Answers a share of the requests with 503 and `Retry-After` that grows with the pressure. Put it first, after `health()`.
+ * Answers with 503 and `Retry-After` what the load shedder refuses: the lowest class first, and inside a class the tenants that
+ * ask for most. The class is that of the request's `Priority` field (RFC 9218) where the caller is trusted, one lower for a
+ * retry. `c.get("priority")` has it for the handler, and limits behind this one serve by it. Put it first, after `health()`.
  *
- * @param options where the pressure comes from, and whom it spares.
+ * @param options what tells of overload, and who is believed and spared.
  * @returns The middleware handler function.
  * @throws {InvalidOptionError} for options out of bounds.
  *
  * @example
  * ```ts
- * app.use(loadShed({ pressure: () => saturation.pressure }))
+ * app.use(loadShed({ shed: { signals: saturation.signals }, tenant: (c) => c.get("user").tenant }))
  * ```
  */
-export function loadShed(options: LoadShedOptions): MiddlewareHandler {
-  const {
-    pressure,
-    skip = isHealthCheck,
-    minRetryAfterMs = 1000,
-    maxRetryAfterMs = 3000,
-    random = systemRandom,
-    respond,
-  } = options;
-  checkFunction("loadShed.pressure", pressure);
+export function loadShed(options: LoadShedOptions): MiddlewareHandler<ResilienceEnv> {
+  const { shed, trusted = false, priority, tenant, skip = isHealthCheck, respond } = options;
+  if (typeof shed !== "object" || shed === null)
+    rejectOption("loadShed.shed", "a load shedder or the options of one", shed);
+  if (typeof trusted !== "boolean" && typeof trusted !== "function")
+    rejectOption("loadShed.trusted", "a boolean or a function", trusted);
+  if (priority !== undefined) checkFunction("loadShed.priority", priority);
+  if (tenant !== undefined) checkFunction("loadShed.tenant", tenant);
   checkFunction("loadShed.skip", skip);
-  checkInteger("loadShed.minRetryAfterMs", minRetryAfterMs, 0);
-  checkInteger("loadShed.maxRetryAfterMs", maxRetryAfterMs, minRetryAfterMs);
-  if (typeof random?.next !== "function") rejectOption("loadShed.random", "an object with a function `next`", random);
   if (respond !== undefined) checkFunction("loadShed.respond", respond);
-  const minSeconds = Math.ceil(minRetryAfterMs / 1000);
-  const maxSeconds = Math.ceil(maxRetryAfterMs / 1000);
+  const policy = "kind" in shed ? shed : loadShedPolicy(shed);
+  const call = (c: Context) => ({ key: tenant?.(c) });
+  const settings = { pipeline: pipeline("load-shed", policy), holdsBody: false, call, respond };
   return async function loadShed(c, next) {
-    const now = pressure();
-    // Chance is asked only under pressure; a pressure that is not a number turns nobody away.
-    if (!(now > 0) || skip(c) || random.next() >= now) return next();
-    const seconds = minSeconds + Math.floor(random.next() * (maxSeconds - minSeconds + 1));
-    await refuse(c, new LoadShedError(now, seconds * 1000), { respond });
+    if (skip(c)) return next();
+    const believed = typeof trusted === "function" ? trusted(c) : trusted;
+    c.set("priority", priority?.(c) ?? readPriority(c.req.raw.headers, believed));
+    await runChain(settings, c, next);
   };
+}
+
+/**
+ * The field that tells the next service how much this request matters; none without a priority. For a `fetch` in a handler behind
+ * `loadShed()`.
+ *
+ * @param attempt which attempt the request belongs to: from the second on it goes one class lower, so that a retry takes nobody's
+ * first attempt's place. @default 1
+ */
+export function priorityHeaders(c: Context, attempt = 1): Record<string, string> {
+  const priority = callerPriority(c as Context<ResilienceEnv>);
+  if (priority === undefined) return {};
+  return { priority: formatPriority(attempt > 1 ? lowerPriority(priority) : priority) };
 }
 
 const isHealthCheck = ({ req }: Context): boolean => req.path === "/livez" || req.path === "/readyz";

@@ -1,6 +1,12 @@
 // How each refusal is answered: one table from an error's code to status, fields and words. Words say what the client may
 // know; names of things inside, and the reasons of failures, stay inside.
-import type { ConcurrencyLimitError, CircuitOpenError, RateLimitError, TimeoutError } from "@headgate/core";
+import type {
+  ConcurrencyLimitError,
+  CircuitOpenError,
+  LoadShedError,
+  RateLimitError,
+  TimeoutError,
+} from "@headgate/core";
 import type { ByteLimitError, MinRateError, StreamTimeoutError } from "@headgate/core/streams";
 
 /** How errors of one code are answered. */
@@ -60,7 +66,7 @@ export const problemKinds: Readonly<Record<string, ProblemKind>> = {
     title: "Temporarily reduced capacity",
     type: `${registered}temporary-reduced-capacity`,
     detail: () => "The service is overloaded and turns part of the requests away.",
-    retryAfterMs: (error) => (error as Error & { retryAfterMs: number }).retryAfterMs,
+    retryAfterMs: (error) => (error as LoadShedError).retryAfterMs,
   },
   ERR_SHUTDOWN: {
     status: 503,

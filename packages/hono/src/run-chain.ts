@@ -4,7 +4,7 @@ import { type ExecuteOptions, isHeadgateError, isRefusal, type OperationContext,
 import type { Context, Next } from "hono";
 import { discardBody, protectAnswer, refuse, replaceResponse, type RespondOptions } from "./answer.ts";
 import { holdUntilBodyEnds } from "./held-body.ts";
-import { callerDeadline, callerSignal, type ResilienceEnv } from "./variables.ts";
+import { callerDeadline, callerPriority, callerSignal, type ResilienceEnv } from "./variables.ts";
 
 /** What the pipeline is told of one request. */
 export type CallInit = Pick<ExecuteOptions<Response>, "priority" | "key" | "weight">;
@@ -109,6 +109,7 @@ export async function runChain(
   const run = new ChainRun(settings, c, next);
   try {
     const response = await pipeline.execute<Result>((context) => run.operation(context), {
+      priority: callerPriority(c),
       ...call?.(c),
       signal,
       deadline: until === Number.POSITIVE_INFINITY ? undefined : until,

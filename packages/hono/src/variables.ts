@@ -11,6 +11,8 @@ export interface ResilienceVariables {
   signal: AbortSignal;
   /** When the time is up, on the middleware's clock (`performance.now()` by default); `Infinity` without a limit. */
   deadline: number;
+  /** The request's priority, behind `loadShed()`: limits behind it serve by it. */
+  priority: number;
   /** The same and more of the innermost middleware: `remainingMs`, `hold()`. */
   resilience: OperationContext;
 }
@@ -27,4 +29,9 @@ export function callerSignal(c: Context<ResilienceEnv>): AbortSignal | undefined
 /** The deadline that a middleware further out has set. */
 export function callerDeadline(c: Context<ResilienceEnv>): number {
   return (c.get("deadline") as number | undefined) ?? Number.POSITIVE_INFINITY;
+}
+
+/** The priority that `loadShed()` has found. */
+export function callerPriority(c: Context<ResilienceEnv>): number | undefined {
+  return c.get("priority") as number | undefined;
 }

@@ -54,6 +54,28 @@ describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runti
     for (const response of responses) await response.body?.cancel().catch(() => {});
   });
 
+  it("sheds the lowest class and serves the highest, and hands the priority on", async () => {
+    const send = async (priority: string) => {
+      const response = await get("/shed", { headers: { priority } });
+      return response.status === 503
+        ? { status: 503, said: await codeOf(response), retryAfter: Number(response.headers.get("retry-after")) }
+        : { status: response.status, said: await response.json(), retryAfter: 0 };
+    };
+    await expect.poll(async () => (await send("u=7")).status, { timeout: 5000 }).toBe(503);
+    const seen: Awaited<ReturnType<typeof send>>[] = [];
+    for (let i = 0; i < 20; i++) {
+      expect(await send("u=0, i")).toEqual({ status: 200, said: { priority: "u=0" }, retryAfter: 0 });
+      seen.push(await send("u=7"), await send("u=6"));
+    }
+    const refused = seen.filter(({ status }) => status === 503);
+    expect(refused.length).toBeGreaterThan(10);
+    for (const { said, retryAfter } of refused) {
+      expect(said).toBe("ERR_LOAD_SHED");
+      expect(retryAfter).toBeGreaterThanOrEqual(1);
+      expect(retryAfter).toBeLessThanOrEqual(3);
+    }
+  });
+
   it("lets requests wait for each other", async () => {
     const all = await Promise.all(Array.from({ length: 6 }, () => get("/queue")));
     expect(all.map(({ status }) => status)).toEqual(Array(6).fill(200));

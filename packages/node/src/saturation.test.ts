@@ -56,6 +56,21 @@ describe("saturation", () => {
     ]);
   });
 
+  it("tells load shedding of each part by itself, and how much room there is", async () => {
+    const { clock, sampler } = sampled([{ elu: 0.915, delayP99Ms: 100, heapRatio: 0.46 }]);
+    const read = () => sampler.signals.map((signal) => [signal.name, Number(signal.read(clock.now()).toFixed(2))]);
+    expect(read().every(([, overload]) => Number(overload) < 0)).toBe(true);
+    sampler.start();
+    await clock.advance(250);
+    expect(read()).toEqual([
+      ["elu", 0.5],
+      ["delay", 1],
+      ["heap", -7.67],
+    ]);
+    sampler.stop();
+    expect(read().every(([, overload]) => Number(overload) < 0)).toBe(true);
+  });
+
   it("measures nothing before it starts or after it stops, and holds no process", async () => {
     const { clock, sampler, taken, stopped } = sampled([{ ...calm, elu: 1 }]);
     await clock.advance(1000);

@@ -2,7 +2,7 @@
 // does not see a loop that is busy with many short tasks, utilisation alone does not see one long block.
 import { type EventLoopUtilization, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
-import { type Clock, type ClockTimer, systemClock } from "@headgate/core";
+import { type Clock, type ClockTimer, type ShedSignal, systemClock } from "@headgate/core";
 import { checkInteger, rejectOption } from "@headgate/core/options";
 import { checkCallback, checkDuration, checkRange } from "./options.ts";
 
@@ -47,8 +47,13 @@ export function saturationPressure(
   return { pressure, reason: pressure > 0 ? reason : undefined };
 }
 
-function part(value: number, [begins, full]: readonly [number, number]): number {
-  return Math.min(1, Math.max(0, (value - begins) / (full - begins)));
+function part(value: number, bounds: readonly [number, number]): number {
+  return Math.min(1, Math.max(0, overload(value, bounds)));
+}
+
+/** Below 0 where there is room. */
+function overload(value: number, [begins, full]: readonly [number, number]): number {
+  return (value - begins) / (full - begins);
 }
 
 /** Takes readings: each covers the time since the one before. */
@@ -71,10 +76,12 @@ export interface SaturationOptions extends SaturationBounds {
 }
 
 export interface Saturation extends SaturationReading {
-  /** 0 to 1, smoothed: what share of the load should be shed. 0 until something was read. */
+  /** 0 to 1, smoothed, of what presses most. 0 until something was read. */
   readonly pressure: number;
   /** What pressed most at the last reading; undefined when nothing did. */
   readonly reason: SaturationReason | undefined;
+  /** For `loadShed`: `elu`, `delay` and `heap`, each by the last reading and its bounds. */
+  readonly signals: readonly ShedSignal[];
   /** Takes readings from now on, without holding the process. */
   start(): void;
   /** Takes no more; everything reads 0. */
@@ -103,6 +110,12 @@ export function saturation(options: SaturationOptions = {}): Saturation {
   return new Sampler(probe, sampleMs, smoothing, options, clock);
 }
 
+const signalNames = [
+  ["elu", "elu"],
+  ["delay", "delayP99Ms"],
+  ["heap", "heapRatio"],
+] as const satisfies readonly (readonly [SaturationReason, keyof SaturationReading])[];
+
 const nothing: SaturationReading = { elu: 0, delayP99Ms: 0, heapRatio: 0 };
 
 class Sampler implements Saturation {
@@ -112,6 +125,7 @@ class Sampler implements Saturation {
   readonly #sampleMs: number;
   readonly #smoothing: number;
   readonly #bounds: SaturationBounds;
+  readonly signals: readonly ShedSignal[];
   readonly #clock: Clock;
   #probe: SaturationProbe | null = null;
   #timer: ClockTimer | null = null;
@@ -129,6 +143,10 @@ class Sampler implements Saturation {
     this.#smoothing = smoothing;
     this.#bounds = bounds;
     this.#clock = clock;
+    this.signals = signalNames.map(([name, key]) => {
+      const range = bounds[key] ?? defaults[key];
+      return { name, read: () => overload(this.#last[key], range) };
+    });
   }
 
   get elu(): number {

@@ -11,6 +11,9 @@ export const breakerTrigger = "circuit_breaker.trigger";
 export const limitName = "concurrency_limit.name";
 export const rateName = "rate_limiter.name";
 export const rateResult = "rate_limiter.result";
+export const shedName = "load_shed.name";
+export const shedClass = "load_shed.class";
+export const shedSignal = "load_shed.signal";
 export const rejectReason = "reason";
 export const retryType = "retry.type";
 export const timeoutScope = "timeout.scope";
@@ -218,6 +221,22 @@ export const rateRequests: NumberDefinition = {
   unit: "{request}",
   description: "Calls and acquisitions that were asked for.",
   attributes: [rateName, rateResult],
+};
+
+export const shedRejected: NumberDefinition = {
+  name: "load_shed.rejected",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Calls that were turned away, by their class and the signal that pressed most.",
+  attributes: [shedName, shedClass, rejectReason],
+};
+
+export const shedPressure: NumberDefinition = {
+  name: "load_shed.pressure.ratio",
+  kind: "gauge",
+  unit: "1",
+  description: "How much overload each signal tells of.",
+  attributes: [shedName, shedSignal],
 };
 
 export const httpServerDuration: HistogramDefinition = {

@@ -12,7 +12,14 @@ import type {
   NumberMetric,
   NumberPoint,
 } from "./metrics.ts";
-import type { BreakerTotal, WatchedBreakers, WatchedLimits, WatchedPipelines, WatchedRates } from "./watched.ts";
+import type {
+  BreakerTotal,
+  WatchedBreakers,
+  WatchedLimits,
+  WatchedPipelines,
+  WatchedRates,
+  WatchedSheds,
+} from "./watched.ts";
 
 const { breakerName, breakerState, breakerTrigger, limitName, pipelineName, rejectReason } = definitions;
 
@@ -134,6 +141,31 @@ export function rateMetrics(rates: readonly WatchedRates[]): Metric[] {
       rates.flatMap((rate) => byKey({ [rateName]: rate.name }, rateResult, rate.totals())),
     ),
   ];
+}
+
+export function shedMetrics(sheds: readonly WatchedSheds[]): Metric[] {
+  const { shedClass, shedName, shedPressure, shedRejected } = definitions;
+  return [
+    numbers(
+      shedRejected,
+      sheds.flatMap((shed) =>
+        Object.entries(shed.totals() ?? {}).map(([key, value]) => {
+          const [, priorityClass = "", reason = ""] = /(\S+) (.*)/s.exec(key) ?? [];
+          return { attributes: { [shedName]: shed.name, [shedClass]: priorityClass, [rejectReason]: reason }, value };
+        }),
+      ),
+    ),
+    numbers(shedPressure, sheds.flatMap(pressurePoints)),
+  ];
+}
+
+/** Of load shedders that share a name the highest. */
+function pressurePoints(sheds: WatchedSheds): NumberPoint[] {
+  const pressures = Array.from(sheds.now).flatMap((shed) => shed.pressures);
+  return [...Map.groupBy(pressures, ({ signal }) => signal)].map(([signal, all]) => ({
+    attributes: { [definitions.shedName]: sheds.name, [definitions.shedSignal]: signal },
+    value: Math.max(...all.map(({ ratio }) => ratio)),
+  }));
 }
 
 /** A point for each total, the total's name as an attribute. */

@@ -11,7 +11,9 @@ import {
   InvalidOptionError,
   type OperationContext,
   pipeline,
+  loadShed,
   rateLimit,
+  toPriority,
   retry,
   timeout,
 } from "@headgate/core";
@@ -268,7 +270,7 @@ describe("createTelemetry", () => {
   it("refuses to watch what is neither a breaker nor a limit", () => {
     const telemetry = createTelemetry();
     expect(() => telemetry.watch(retry() as never)).toThrow(
-      "`telemetry.watch` must be a pipeline, a circuit breaker, a concurrency limit or a rate limit, got retry",
+      "`telemetry.watch` must be a pipeline, a circuit breaker, a concurrency limit, a rate limit or a load shedder, got retry",
     );
   });
 
@@ -348,6 +350,31 @@ describe("createTelemetry", () => {
     expect(points(telemetry, "retry.attempts")).toEqual({ "p,success": 3 });
     expect(metric(telemetry, "retry.attempts").points).toMatchObject([{ sum: 5 }]);
     expect(points(telemetry, "retry.budget.denied")).toEqual({ p: 0 });
+  });
+
+  it("tells whom a load shedder turned away, and what pressed", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const busy = { name: "event loop", read: () => 0.25 };
+    const random = { next: () => 0 };
+    const shed = loadShed({ name: "s", signals: [busy, { name: "calm", read: () => -1 }], clock, random });
+    const stop = telemetry.watch(pipeline({ name: "p", clock, meter: telemetry }, shed));
+    const calls = pipeline({ name: "p", clock, meter: telemetry }, shed);
+    const priority = toPriority("sheddable-plus");
+    while (shed.rejected < 3) {
+      clock.jump(100);
+      await calls.attempt(() => 1, { priority });
+    }
+    const rejected = () => points(telemetry, "load_shed.rejected");
+    expect(rejected()).toMatchObject({ "s,sheddable_plus,event loop": 3, "s,critical,calm": 0 });
+    expect(Object.keys(rejected())).toHaveLength(10);
+    expect(points(telemetry, "load_shed.pressure.ratio")).toEqual({ "s,event loop": 0.25, "s,calm": 0 });
+    expect(points(telemetry, "async.pipeline.failure")).toEqual({ "p,ERR_LOAD_SHED": 3 });
+    expect(points(telemetry, "async.pipeline.latency")).toMatchObject({ "p,rejected_shed,ERR_LOAD_SHED": 3 });
+    telemetry.watch(loadShed({ name: "s", signals: [{ name: "event loop", read: () => 0.75 }], clock }));
+    expect(points(telemetry, "load_shed.pressure.ratio")).toEqual({ "s,event loop": 0.75, "s,calm": 0 });
+    stop();
+    expect(rejected()).toMatchObject({ "s,sheddable_plus,event loop": 3, "s,critical,calm": 0 });
   });
 
   it("tells what a fallback has answered from what succeeded", async () => {

@@ -1,5 +1,5 @@
 // Policies and pipelines whose own counts are read when somebody asks for the numbers.
-import type { CircuitBreaker, ConcurrencyLimit, Pipeline, RateLimit } from "@headgate/core";
+import type { CircuitBreaker, ConcurrencyLimit, LoadShed, Pipeline, RateLimit } from "@headgate/core";
 import { ByName } from "./counts.ts";
 
 /** Those of one name. Their totals add up, and what one has counted stays when it is watched no more. */
@@ -35,7 +35,10 @@ export class Watched<P, Totals extends Readonly<Record<string, number>>> {
 }
 
 function plus<Totals extends Readonly<Record<string, number>>>(a: Totals, b: Totals): Totals {
-  return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value + (b[key] ?? 0)])) as Totals;
+  const sum: Record<string, number> = { ...a };
+  // Load shedders of one name may go by different signals.
+  for (const [key, value] of Object.entries(b)) sum[key] = (sum[key] ?? 0) + value;
+  return sum as Totals;
 }
 
 type Totals<Key extends string> = Readonly<Record<Key, number>>;
@@ -79,9 +82,16 @@ const rateTotals = ({
   degraded_open: degraded,
 });
 
+/** By class and signal, a space between the two. */
+const shedTotals = ({ rejections }: LoadShed): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    rejections.map(({ priorityClass, signal, rejected }) => [`${priorityClass.replace("-", "_")} ${signal}`, rejected]),
+  );
+
 export type WatchedBreakers = Watched<CircuitBreaker, ReturnType<typeof breakerTotals>>;
 export type WatchedLimits = Watched<ConcurrencyLimit, ReturnType<typeof limitTotals>>;
 export type WatchedRates = Watched<RateLimit, ReturnType<typeof rateTotals>>;
+export type WatchedSheds = Watched<LoadShed, ReturnType<typeof shedTotals>>;
 export type WatchedPipelines = Watched<Pipeline, Record<string, never>>;
 
 /** Everything that is watched, by kind and name. */
@@ -90,6 +100,8 @@ export class Watchlist {
   readonly breakers: ByName<WatchedBreakers> = new ByName((name) => new Watched(name, breakerTotals));
   readonly limits: ByName<WatchedLimits> = new ByName((name) => new Watched(name, limitTotals));
   readonly rates: ByName<WatchedRates> = new ByName((name) => new Watched(name, rateTotals));
+
+  readonly sheds: ByName<WatchedSheds> = new ByName((name) => new Watched(name, shedTotals));
 
   /** Watches a policy. Gives the way to stop; undefined for one that has nothing to read. */
   policy(policy: { readonly kind?: unknown }): (() => void) | undefined {
@@ -100,6 +112,8 @@ export class Watchlist {
         return add(this.limits, policy as ConcurrencyLimit);
       case "rate-limit":
         return add(this.rates, policy as RateLimit);
+      case "load-shed":
+        return add(this.sheds, policy as LoadShed);
       default:
         return undefined;
     }

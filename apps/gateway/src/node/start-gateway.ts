@@ -65,7 +65,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
   const collectOwn = (): readonly Metric[] => [...telemetry.collect(), ...runtime.collect()];
   const upstream = undiciUpstream();
   const stopping = new AbortController();
-  const load = config.loadShed ? saturation() : undefined;
+  const load = config.routes.some((route) => route.loadShed.enabled) ? saturation() : undefined;
   let isReady = () => true;
   const gateway = createApp({
     config,
@@ -76,7 +76,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     tracer: createTracer(),
     traceRequest,
     admission: admission({ stopping: stopping.signal }),
-    pressure: load && (() => load.pressure),
+    shedSignals: load?.signals,
     isReady: () => isReady(),
     incoming: (c) => {
       const { incoming } = c.env as NodeEnv;

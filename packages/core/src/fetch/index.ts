@@ -1,4 +1,6 @@
 export { parseRetryAfter } from "./judge-response.ts";
+export { formatPriority, readPriority } from "./priority-header.ts";
+export type { HeadersLike } from "./priority-header.ts";
 export { resilientFetch } from "./resilient-fetch.ts";
 export type {
   CallInit,

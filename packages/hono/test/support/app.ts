@@ -7,8 +7,10 @@ import {
   deadline,
   health,
   idempotency,
+  loadShed,
   memoryIdempotencyStore,
   minDataRate,
+  priorityHeaders,
   problem,
   rateLimit,
   remainingHeaders,
@@ -52,6 +54,10 @@ export function createTestApp(): Hono<ResilienceEnv> {
     await sleep(20);
     return c.text("fine");
   });
+
+  const full = { name: "full", read: () => 1 };
+  const shed = loadShed({ shed: { signals: [full], intervalMs: 1, maxShedRatio: 0.5 }, trusted: true });
+  app.get("/shed", shed, (c) => c.json(priorityHeaders(c)));
 
   app.post("/upload", bodyLimit({ maxBytes: 1000 }), minDataRate({ graceMs: 300 }), async (c) =>
     c.text(String((await c.req.arrayBuffer()).byteLength)),
