@@ -61,7 +61,9 @@ export class AdaptiveLimitPolicy extends ConcurrencyLimitPolicy {
     const { algorithm } = this;
     if (algorithm.full === undefined) return false;
     algorithm.full(this.clock.now(), this.inUse);
-    return this.adjust() && super.hasRoom(weight, priority);
+    if (!this.adjust()) return false;
+    this.handOut();
+    return super.hasRoom(weight, priority);
   }
 
   /** What is heavier than the limit happens to be now runs alone. */
@@ -82,7 +84,13 @@ export class AdaptiveLimitPolicy extends ConcurrencyLimitPolicy {
     if (this.adjust()) this.handOut();
     const { name, maxConcurrent } = this;
     if (maxConcurrent === previous) return;
-    call?.emit?.({ type: "adaptive-limit.changed", pipeline: call.pipeline.name, name, limit: maxConcurrent, previous });
+    call?.emit?.({
+      type: "adaptive-limit.changed",
+      pipeline: call.pipeline.name,
+      name,
+      limit: maxConcurrent,
+      previous,
+    });
   }
 
   /** Takes over what the algorithm says. True when it says more than before. */
