@@ -1,14 +1,14 @@
-// Who is compared. Each has its defaults; the oracle knows the server.
+// Who is compared. Each has its defaults; the oracle knows the server, and is one gate for all of its clients.
 import { aimdLimit, fixedLimit, gradientLimit, kneeLimit, vegasLimit } from "@headgate/core";
 import type { Contender } from "./run.ts";
 
-/** What a server of c workers with random work needs at once to be busy: c and its square root; every client has its share. */
-export const oracleLimit = (workers: number, clients = 1): number =>
-  Math.max(1, Math.floor((workers + Math.sqrt(workers)) / clients));
+/** What a server of c workers with random work needs at once to be busy: c and its square root. */
+export const oracleLimit = (workers: number): number => Math.floor(workers + Math.sqrt(workers));
 
 export const oracle: Contender = {
   name: "oracle",
-  limit: ({ workers, clients }) => fixedLimit({ limit: oracleLimit(workers, clients) }),
+  shared: true,
+  limit: ({ workers }) => fixedLimit({ limit: oracleLimit(workers) }),
 };
 export const knee: Contender = { name: "knee", limit: () => kneeLimit() };
 export const vegas: Contender = { name: "vegas", limit: () => vegasLimit() };

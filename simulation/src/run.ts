@@ -1,5 +1,14 @@
 // One run: a scenario, a contender, a seed. The policies are the real ones, in real pipelines on virtual time.
-import { adaptiveLimit, type Limit, type Pipeline, pipeline, type Policy, type Random, retry, timeout } from "@headgate/core";
+import {
+  adaptiveLimit,
+  type Limit,
+  type Pipeline,
+  pipeline,
+  type Policy,
+  type Random,
+  retry,
+  timeout,
+} from "@headgate/core";
 import { SeededRandom } from "@headgate/core/testing";
 import { type End, PhaseMeasure, type Slice } from "./measures.ts";
 import { Server, type Service } from "./server.ts";
@@ -34,6 +43,8 @@ export interface Scenario {
 
 export interface Contender {
   readonly name: string;
+  /** All clients go through one gate, as if they were one. @default false */
+  readonly shared?: boolean;
   /** A limit for each client of a server. */
   readonly limit: (scenario: Scenario) => Limit;
 }
@@ -72,15 +83,20 @@ class Run {
     const random = new SeededRandom(seed + 2_000_003);
     const { timeoutMs, maxAttempts = 1, clients = 1 } = scenario;
     const clock = this.time;
-    for (let client = 0; client < clients; client++) {
+    const gates = Array.from({ length: contender.shared ? 1 : clients }, () => {
       const limit = contender.limit(scenario);
+      this.limits.push(limit);
+      return adaptiveLimit({ ...gate, limit, clock });
+    });
+    for (let client = 0; client < clients; client++) {
       const policies: (Policy | false | undefined)[] = [
         maxAttempts > 1 && retry({ maxAttempts, clock, random }),
-        adaptiveLimit({ ...gate, limit, clock }) as Policy,
+        gates[client % gates.length],
         timeoutMs !== undefined && timeout({ timeoutMs, clock }),
       ];
-      this.limits.push(limit);
-      this.pipelines.push(pipeline({ name: `client ${client}`, clock }, ...policies.filter((each) => typeof each === "object")));
+      this.pipelines.push(
+        pipeline({ name: `client ${client}`, clock }, ...policies.filter((each) => typeof each === "object")),
+      );
     }
   }
 

@@ -18,7 +18,14 @@ function scenario(
   { workers = 20, clients = 1, scale = 1 }: Setting,
   name: string,
   about: string,
-  phases: readonly { name: string; seconds: number; load: number; slowness?: number; hangs?: boolean; healthy?: boolean }[],
+  phases: readonly {
+    name: string;
+    seconds: number;
+    load: number;
+    slowness?: number;
+    hangs?: boolean;
+    healthy?: boolean;
+  }[],
   more: { service?: Service; meanMs?: number; timeoutMs?: number; maxAttempts?: number } = {},
 ): Scenario {
   const { service = exponential(serviceMs), meanMs = serviceMs, ...rest } = more;
@@ -42,7 +49,11 @@ const calm = (name: string, seconds: number, load = 0.5) => ({ name, seconds, lo
 
 export const scenarios = {
   A: (at: Setting = {}) =>
-    scenario(at, "A", "overload", [calm("before", 120), { name: "overload", seconds: 240, load: 2 }, calm("after", 120)]),
+    scenario(at, "A", "overload", [
+      calm("before", 120),
+      { name: "overload", seconds: 240, load: 2 },
+      calm("after", 120),
+    ]),
   B: (at: Setting = {}) =>
     scenario(at, "B", "slow-down", [
       calm("before", 120, 0.8),
@@ -79,4 +90,24 @@ export const scenarios = {
     ),
   G: (at: Setting = {}) =>
     scenario(at, "G", "low traffic", [calm("before", 600, 5 / (((at.workers ?? 20) * 1000) / serviceMs))]),
+  H: (at: Setting = {}) =>
+    scenario({ workers: 40, clients: 4, ...at }, "H", "four clients", [
+      calm("before", 60),
+      { name: "overload", seconds: 1200, load: 1.2 },
+      calm("after", 60),
+    ]),
+  I: (at: Setting = {}) =>
+    scenario(
+      at,
+      "I",
+      "retries",
+      [calm("before", 120), { name: "overload", seconds: 240, load: 2 }, calm("after", 120)],
+      { timeoutMs: 1000, maxAttempts: 3 },
+    ),
+  J: (at: Setting = {}) =>
+    scenario({ workers: 200, clients: 1000, ...at }, "J", "a thousand nodes", [
+      calm("before", 60),
+      { name: "overload", seconds: 240, load: 2 },
+      calm("after", 60),
+    ]),
 } satisfies Record<string, (at?: Setting) => Scenario>;

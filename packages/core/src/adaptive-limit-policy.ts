@@ -61,7 +61,9 @@ export class AdaptiveLimitPolicy extends ConcurrencyLimitPolicy {
     const { algorithm } = this;
     if (algorithm.full === undefined) return false;
     algorithm.full(this.clock.now(), this.inUse);
-    return this.adjust() && super.hasRoom(weight, priority);
+    if (!this.adjust()) return false;
+    this.handOut();
+    return super.hasRoom(weight, priority);
   }
 
   /** What is heavier than the limit happens to be now runs alone. */

@@ -10,6 +10,11 @@ export interface Found {
   readonly limit: number;
 }
 
+/** How much longer than unloaded an attempt may take while the limit binds. */
+export function marginOf(limit: number): number {
+  return Math.min(0.5, 1 / Math.sqrt(Math.max(1, limit)));
+}
+
 interface Mark {
   readonly limit: number;
   readonly meanMs: number;
@@ -34,7 +39,7 @@ export class KneeDescent {
    * After each window in which the limit, `limit`, was binding. What it gives is found when the limit has halved and it
    * is no faster.
    */
-  step(window: LimitWindow, nowMs: number, limit: number, goalMs: number, margin: number): Found | undefined {
+  step(window: LimitWindow, nowMs: number, limit: number, goalMs: number): Found | undefined {
     const { meanMs, uncertainty, count, sumMs } = window;
     const here = { limit, meanMs, uncertainty };
     const rate = count / (nowMs - window.startMs);
@@ -58,7 +63,7 @@ export class KneeDescent {
     if (depth < Math.LN2) return undefined;
     const slope = Math.log(flatFrom.meanMs / meanMs) / depth;
     const doubt = Math.hypot(uncertainty, flatFrom.uncertainty) / depth;
-    if (slope + doubt < 0.5) return this.found(from, flatFrom, uncertainty, margin);
+    if (slope + doubt < 0.5) return this.found(from, flatFrom, here);
     if (slope - doubt > 0.5) this.mark(here);
     return undefined;
   }
@@ -68,15 +73,15 @@ export class KneeDescent {
     this.count = this.sumMs = 0;
   }
 
-  private found(from: Mark, flatFrom: Mark, uncertainty: number, margin: number): Found {
+  private found(from: Mark, flatFrom: Mark, here: Mark): Found {
     const flatMs = this.sumMs / this.count;
     this.end();
     // It was slower further up: the knee lies between, where the throughput was highest.
-    if (from.meanMs > flatMs * (1 + margin / 2 + uncertainty)) {
+    if (from.meanMs > flatMs * (1 + marginOf(here.limit) / 2 + here.uncertainty)) {
       const knee = this.rate * flatMs;
-      return { baselineMs: flatMs, limit: Math.min(from.limit, knee * (1 + margin)) };
+      return { baselineMs: flatMs, limit: Math.min(from.limit, knee * (1 + marginOf(knee))) };
     }
     // Flat all the way: perhaps the others who call it keep it so, and hold as much back as their margin is.
-    return { baselineMs: flatMs / (1 + margin), limit: flatFrom.limit };
+    return { baselineMs: flatMs / (1 + marginOf(flatFrom.limit)), limit: flatFrom.limit };
   }
 }

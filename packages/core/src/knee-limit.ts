@@ -9,7 +9,7 @@
 //   the limit sinks to half without any of them becoming faster, it was not the queue: the service itself takes so long.
 //   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law).
 // - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
-import { KneeDescent } from "./knee-descent.ts";
+import { KneeDescent, marginOf } from "./knee-descent.ts";
 import type { Limit, LimitSample } from "./limit.ts";
 import { LimitWindow } from "./limit-window.ts";
 import { checkInteger } from "./options.ts";
@@ -105,9 +105,8 @@ class Knee implements Limit {
     if (this.limit === 0 && nowMs >= this.resumeMs) this.limit = 1;
   }
 
-  /** How much longer than unloaded an attempt may take while the limit binds. */
   private get margin(): number {
-    return Math.min(0.5, 1 / Math.sqrt(Math.max(1, this.exact)));
+    return marginOf(this.exact);
   }
 
   private isOver(nowMs: number): boolean {
@@ -211,10 +210,10 @@ class Knee implements Limit {
 
   /** The limit binds. */
   private steer(nowMs: number): void {
-    const { window, margin } = this;
+    const { window } = this;
     const { meanMs, uncertainty } = window;
-    const goalMs = this.baselineMs * this.unloaded * (1 + margin);
-    const found = this.descent.step(window, nowMs, this.exact, goalMs, margin);
+    const goalMs = this.baselineMs * this.unloaded * (1 + this.margin);
+    const found = this.descent.step(window, nowMs, this.exact, goalMs);
     if (found !== undefined) {
       this.baselineMs = found.baselineMs;
       this.exact = found.limit;
