@@ -5,7 +5,7 @@ import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { get, startGateway, startServer } from "./gateway.mjs";
+import { get, startFlaky, startGateway, startServer } from "./gateway.mjs";
 import { openLoop } from "./load.mjs";
 import { eventually, startPrometheus } from "./prometheus.mjs";
 
@@ -56,7 +56,7 @@ export async function runDemo(durationMs) {
   };
   try {
     const flaky = {};
-    for (const name of UPSTREAMS) flaky[name] = (await start(startServer(name, ["apps/flaky/src/node.ts"]))).url;
+    for (const name of UPSTREAMS) flaky[name] = (await start(startFlaky(name))).url;
     const config = join(folder, "gateway.json");
     writeFileSync(config, JSON.stringify({ routes: [routeOf("catalog", flaky), routeOf("payments", flaky)] }));
     const gateway = await start(

@@ -1,4 +1,4 @@
-// Starts the gateway, or another server of the repository, on Node, from source, on a free port, and ends it again.
+// Starts the gateway and what stands around it, from source, on free ports, and ends them again.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -7,32 +7,47 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(fileURLToPath(import.meta.url), "../../../..");
+const printedUrl = /(http:\/\/127\.0\.0\.1:\d+)/;
 const START_LIMIT_MS = 20_000;
 const END_LIMIT_MS = 15_000;
 
-/**
- * @param {Record<string, string>} [env] on top of ours
- * @param {{ program?: string }} [options] which Node runs it
- */
+/** @returns {ReturnType<typeof startServer>} */
 export function startGateway(env = {}, options = {}) {
   return startServer("the gateway", ["apps/gateway/src/node.ts"], { DEMO_PORT: "0", ...env }, options);
 }
 
+/** The upstream that misbehaves on demand. */
+export function startFlaky(name = "flaky") {
+  return startServer(name, ["apps/flaky/src/node.ts"]);
+}
+
 /**
- * @param {string} what in errors
+ * @param {string} name what to call it in errors
  * @param {string[]} script what Node is given; the server takes `PORT` and prints its URL
  * @param {Record<string, string>} [env] on top of ours
  * @param {{ program?: string, cwd?: string }} [options] which Node runs it, and in which folder of the repository
+ */
+export async function startServer(name, script, env = {}, { program = process.execPath, cwd = "." } = {}) {
+  const command = [program, "--conditions=headgate-source", ...script];
+  return startProgram(name, command, { PORT: String(await freePort()), ...env }, { cwd });
+}
+
+/**
+ * @param {string} name what to call it in errors
+ * @param {string[]} command
+ * @param {Record<string, string>} env on top of ours
+ * @param {{ cwd?: string, ready?: RegExp }} [options] in which folder of the repository it runs; what it prints once it
+ *   answers, with the URL as the first group
  * @returns {Promise<{ url: string, pid: number, output(): string, stop(): Promise<void>, end(signal: string): Promise<number | string> }>}
  *   `end` sends a signal and resolves with the exit code, however long that takes
  */
-export async function startServer(what, script, env = {}, { program = process.execPath, cwd = "." } = {}) {
-  const child = spawn(program, ["--conditions=headgate-source", ...script], {
+export async function startProgram(name, [program, ...args], env, { cwd = ".", ready = printedUrl } = {}) {
+  const child = spawn(program, args, {
     cwd: resolve(root, cwd),
-    env: { ...process.env, PORT: String(await freePort()), ...env },
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // Whatever ends this process ends the gateway.
+  // Whatever ends this process ends the program.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(143));
@@ -41,21 +56,21 @@ export async function startServer(what, script, env = {}, { program = process.ex
   const ended = once(child, "close");
   const url = await new Promise((settle, fail) => {
     const limit = setTimeout(() => {
-      fail(new Error(`${what} printed no URL within ${START_LIMIT_MS} ms\n${output}`));
+      fail(new Error(`${name} did not say within ${START_LIMIT_MS} ms where it listens\n${output}`));
       kill();
     }, START_LIMIT_MS);
     const read = (text) => {
       output += text;
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(output);
+      const found = ready.exec(output);
       if (found) clearTimeout(limit);
-      if (found) settle(found[0]);
+      if (found) settle(found[1]);
     };
     child.stdout.setEncoding("utf8").on("data", read);
     child.stderr.setEncoding("utf8").on("data", read);
     child.on("error", fail);
     child.on("close", (code) => {
       clearTimeout(limit);
-      fail(new Error(`${what} ended with ${code} before it answered\n${output}`));
+      fail(new Error(`${name} ended with ${code} before it answered\n${output}`));
     });
   });
 
@@ -65,7 +80,7 @@ export async function startServer(what, script, env = {}, { program = process.ex
     process.off("exit", kill);
     if (inTime) return;
     kill();
-    throw new Error(`${what} did not end within ${END_LIMIT_MS} ms of SIGTERM\n${output}`);
+    throw new Error(`${name} did not end within ${END_LIMIT_MS} ms of SIGTERM\n${output}`);
   };
   const end = async (signal) => {
     child.kill(signal);
@@ -84,10 +99,4 @@ export async function freePort() {
   server.close();
   await once(server, "close");
   return port;
-}
-
-/** An answer, read to its end. */
-export async function get(url, init = {}) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000), ...init });
-  return { status: response.status, text: await response.text() };
 }
