@@ -1250,6 +1250,35 @@ export declare function readPriority(headers: HeadersLike, trusted?: boolean): n
 
 export declare function resilientFetch(options?: ResilientFetchOptions): ResilientFetch;
 
+// ── @headgate/core/metrics
+
+export interface MergeableMetric {
+    readonly name: string;
+    readonly kind: string;
+    readonly unit: string;
+    readonly points: readonly MergeablePoint[];
+}
+
+export interface MergeablePoint {
+    readonly attributes: MetricAttributes;
+    readonly value?: number;
+    readonly count?: number;
+    readonly sum?: number;
+    readonly bucketCounts?: readonly number[];
+}
+
+export type MetricAttributes = Readonly<Record<string, string | number>>;
+
+export declare function attributesKey(attributes: MetricAttributes): string;
+
+export declare function isTotal({ kind }: Pick<MergeableMetric, "kind">): boolean;
+
+export declare function mergeMetrics<M extends MergeableMetric>(snapshots: readonly (readonly M[])[]): M[];
+
+export declare function mergePoints(metric: Pick<MergeableMetric, "kind" | "unit">, a: MergeablePoint, b: MergeablePoint): MergeablePoint;
+
+export declare function onlyTotals<M extends MergeableMetric>(snapshot: readonly M[]): M[];
+
 // ── @headgate/core/options
 
 export declare function checkFunction(place: string, value: unknown): void;

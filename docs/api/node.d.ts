@@ -128,21 +128,6 @@ export interface LoopTime {
     readonly idleMs: number;
 }
 
-export interface MergeableMetric {
-    readonly name: string;
-    readonly kind: string;
-    readonly unit: string;
-    readonly points: readonly MergeablePoint[];
-}
-
-export interface MergeablePoint {
-    readonly attributes: Attributes;
-    readonly value?: number;
-    readonly count?: number;
-    readonly sum?: number;
-    readonly bucketCounts?: readonly number[];
-}
-
 export interface RuntimeHistogramMetric extends RuntimeDefinition {
     readonly kind: "histogram";
     readonly boundaries: readonly number[];
@@ -291,8 +276,6 @@ export declare function ambient(): {
 export declare function currentContext(): AmbientContext | undefined;
 
 export declare function gracefulShutdown(servers: ServerHandle | HttpServer | readonly (ServerHandle | HttpServer)[], options?: GracefulShutdownOptions): Shutdown;
-
-export declare function mergeMetrics<M extends MergeableMetric>(snapshots: readonly (readonly M[])[]): M[];
 
 export declare function runCluster<M extends MergeableMetric = MergeableMetric>(options: ClusterOptions<M>): Promise<ClusterPrimary<M>>;
 

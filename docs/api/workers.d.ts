@@ -45,12 +45,33 @@ export declare class CompatibilityError extends HeadgateError {
     get message(): string;
 }
 
+export interface DurableMetrics<M extends MetricLike = MetricLike> {
+    readonly flushes: number;
+    readonly failures: number;
+    flush(context: ExecutionContextLike, work?: Promise<unknown>): void;
+    collect(): Promise<readonly M[]>;
+}
+
+export interface DurableMetricsOptions<M extends MetricLike = MetricLike> {
+    readonly namespace: DurableObjectNamespaceLike;
+    readonly collect: () => readonly M[];
+    readonly name?: string;
+    readonly shards?: number;
+    readonly intervalMs?: number;
+    readonly timeoutMs?: number;
+    readonly onError?: ((error: unknown) => void) | undefined;
+    readonly clock?: Clock;
+}
+
 export interface DurableObjectNamespaceLike {
     idFromName(name: string): unknown;
     get(id: unknown): DurableObjectStubLike;
 }
 
 export interface DurableObjectStateLike {
+    readonly id?: {
+        toString(): string;
+    };
     readonly storage: DurableObjectStorageLike;
     blockConcurrencyWhile<T>(callback: () => Promise<T>): Promise<T>;
 }
@@ -66,7 +87,7 @@ export interface DurableObjectStorageLike {
 export interface DurableObjectStubLike {
     fetch(url: string, init: {
         method: string;
-        body: string;
+        body?: string;
         signal: AbortSignal;
     }): Promise<Response>;
 }
@@ -95,6 +116,21 @@ export interface ExecutionContextLike {
     waitUntil(work: Promise<unknown>): void;
 }
 
+export declare class HeadgateMetrics<M extends MetricLike = MetricLike> {
+    constructor(state: DurableObjectStateLike, _env?: unknown, options?: HeadgateMetricsOptions);
+    protected push(_report: MetricsReport<M>): unknown;
+    fetch(request: Request): Promise<Response>;
+    alarm(): Promise<void>;
+}
+
+export interface HeadgateMetricsOptions {
+    readonly intervalMs?: number;
+    readonly timeoutMs?: number;
+    readonly onError?: ((error: unknown) => void) | undefined;
+    readonly clock?: WallClock;
+    readonly timer?: Clock;
+}
+
 export declare class HeadgateState {
     constructor(state: DurableObjectStateLike, _env?: unknown, clock?: WallClock);
     fetch(request: Request): Promise<Response>;
@@ -116,6 +152,21 @@ export interface KVNamespaceLike {
 export interface KvStoreOptions extends ValueTextOptions {
     readonly keyPrefix?: string;
     readonly clock?: WallClock;
+}
+
+export interface MetricLike extends MergeableMetric {
+    readonly kind: "counter" | "up-down-counter" | "gauge" | "histogram";
+    readonly description: string;
+    readonly attributes: readonly string[];
+    readonly boundaries?: readonly number[];
+}
+
+export interface MetricsReport<M extends MetricLike = MetricLike> {
+    readonly metrics: readonly M[];
+    readonly startTimeMs: number;
+    readonly timeMs: number;
+    readonly instanceId: string;
+    readonly signal: AbortSignal;
 }
 
 export interface RateLimitBinding {
@@ -145,6 +196,8 @@ export declare function assertCompatibility(): void;
 export declare function background(context: ExecutionContextLike, options?: BackgroundOptions): Background;
 
 export declare function cacheApiStore(cache: CacheLike, options?: CacheApiStoreOptions): CacheStore;
+
+export declare function durableMetrics<M extends MetricLike>(options: DurableMetricsOptions<M>): DurableMetrics<M>;
 
 export declare function durableState(options: DurableStateOptions): DurableState;
 

@@ -1,6 +1,9 @@
 // `npm run start:workers`: the gateway on workerd, and the demo upstream beside it in a workerd of its own.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -14,6 +17,15 @@ const env = {
   WRANGLER_HIDE_BANNER: "true",
   WRANGLER_SEND_METRICS: "false",
 };
+
+/** What the Worker is told of our own environment. */
+const vars = [
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_HEADERS",
+  "OTEL_METRIC_EXPORT_INTERVAL",
+  "OTEL_SERVICE_NAME",
+];
+const state = mkdtempSync(join(tmpdir(), "headgate-workers-"));
 
 const stopping = new AbortController();
 const children = [];
@@ -29,8 +41,11 @@ function dev(folder, on) {
     "warn",
     "--show-interactive-dev-session=false",
   ];
-  const otlp = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
-  if (otlp && folder === "..") args.push("--var", `OTEL_EXPORTER_OTLP_ENDPOINT:${otlp}`);
+  if (folder === "..") {
+    // Each run counts from 0.
+    args.push("--persist-to", state);
+    for (const name of vars) if (process.env[name]) args.push("--var", `${name}:${process.env[name]}`);
+  }
   const child = spawn("wrangler", args, {
     cwd: fileURLToPath(new URL(`${folder}/`, import.meta.url)),
     env,
@@ -45,6 +60,7 @@ async function stop(code) {
   if (stopping.signal.aborted) return;
   stopping.abort();
   await Promise.all(children.map(end));
+  rmSync(state, { recursive: true, force: true });
   process.exit(code);
 }
 
@@ -84,6 +100,7 @@ Try:
   curl ${url}/demo/echo
   curl -i ${url}/demo/status/503
   curl ${url}/readyz
+  curl ${url}/metrics
 `);
 } catch (error) {
   if (!stopping.signal.aborted) {

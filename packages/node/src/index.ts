@@ -10,8 +10,6 @@ export type { AmbientContext, TraceContext } from "./context.ts";
 export { gracefulShutdown } from "./graceful-shutdown.ts";
 export type { GracefulShutdownOptions, Shutdown, ShutdownPhase, ShutdownReport } from "./graceful-shutdown.ts";
 export { ListenError } from "./listen-error.ts";
-export { mergeMetrics } from "@headgate/core/metrics";
-export type { MergeableMetric, MergeablePoint } from "@headgate/core/metrics";
 export { runtimeMetrics } from "./runtime-metrics.ts";
 export type { RuntimeMetrics, RuntimeMetricsOptions } from "./runtime-metrics.ts";
 export type {

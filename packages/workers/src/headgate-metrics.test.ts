@@ -40,7 +40,7 @@ function object(state = new FakeState(), clock = new TestClock(1_000_000)) {
   return { state, clock, metrics, errors, tell, all, alarm };
 }
 
-const some = (ok: number, failed = 0): MetricLike[] => {
+const some = (ok: number, failed = 0): [MetricLike, MetricLike] => {
   const counted = { ok, failed, active: 0, more: [] };
   return [calls(counted), latency(counted)];
 };
@@ -128,7 +128,7 @@ describe("HeadgateMetrics", () => {
   it("keeps all points over a restart, however many pieces they are stored in", async () => {
     const before = object();
     const points = Array.from({ length: 450 }, (_, i) => ({ attributes: { key: `k${i}` }, value: 1 }));
-    const many: MetricLike = { ...(some(0)[0] as MetricLike), name: "many", points };
+    const many: MetricLike = { ...some(0)[0], name: "many", points };
     await before.tell("a", 1, many);
     await before.tell("a", 2, { ...many, points: points.slice(200, 201) });
     expect([...before.state.storage.stored.keys()].filter((key) => key.startsWith("total:")).length).toBe(5);
@@ -157,7 +157,7 @@ describe("HeadgateMetrics", () => {
 
   it("lets a metric begin anew whose buckets have changed", async () => {
     const { state, tell, all } = object();
-    const [, histogram] = some(3) as [MetricLike, MetricLike];
+    const [, histogram] = some(3);
     await tell("a", 1, histogram);
     const point = { attributes: {}, count: 2, sum: 1, bucketCounts: [2, 0, 0] };
     await tell("b", 1, { ...histogram, boundaries: [1, 2], points: [point] });
@@ -167,7 +167,7 @@ describe("HeadgateMetrics", () => {
 
   it("forgets the isolate that was not heard of for the longest, and what it has counted stays", async () => {
     const { state, clock, tell, all } = object();
-    const [one] = some(1) as [MetricLike];
+    const [one] = some(1);
     for (let i = 0; i < 5001; i++) {
       await tell(`isolate-${i}`, 1, ...(i === 0 ? [one] : []));
     }
@@ -191,7 +191,7 @@ describe("HeadgateMetrics", () => {
       writeMetricMessage({
         isolate: "a",
         sequence: 1,
-        metrics: [{ ...(some(0)[0] as MetricLike), points: [{ attributes: {}, value: -1 }] }],
+        metrics: [{ ...some(0)[0], points: [{ attributes: {}, value: -1 }] }],
       }),
       "A number of at least 0 was expected, not -1",
     ],
@@ -200,7 +200,7 @@ describe("HeadgateMetrics", () => {
       writeMetricMessage({
         isolate: "a",
         sequence: 1,
-        metrics: [{ ...(some(1)[1] as MetricLike), boundaries: [1, 2] }],
+        metrics: [{ ...some(1)[1], boundaries: [1, 2] }],
       }),
       "3 buckets were expected, not 2",
     ],

@@ -170,7 +170,7 @@ export class HeadgateMetrics<M extends MetricLike = MetricLike> {
     });
     try {
       const report: MetricsReport<M> = {
-        metrics: this.#metrics() as readonly MetricLike[] as readonly M[],
+        metrics: this.#metrics() as readonly M[],
         startTimeMs: this.#startTimeMs ?? timeMs,
         timeMs,
         instanceId: String(this.#state.id ?? ""),
