@@ -1,6 +1,6 @@
 // The gateway as a Hono application, the same on every runtime: what differs comes in as dependencies.
 import { loadShed, problem } from "@headgate/hono";
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { GatewayConfig } from "./config.ts";
 import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { type Incoming, proxy, type Respond } from "./proxy.ts";
@@ -17,6 +17,8 @@ export interface GatewayDependencies extends RouteSeams {
   readonly isReady?: () => boolean;
   /** How overloaded the process is, from 0 to 1: that share of the requests is turned away. @default not known */
   readonly pressure?: (() => number) | undefined;
+  /** Measures every request, the gateway's own pages included. @default none */
+  readonly measure?: MiddlewareHandler | undefined;
   /** The text of `/metrics`, in the format that the `Accept` asks for. @default no such path */
   readonly metrics?:
     | ((accept: string | undefined) => Promise<{ readonly contentType: string; readonly text: string }>)
@@ -29,8 +31,9 @@ export interface Gateway {
 }
 
 export function createApp(dependencies: GatewayDependencies): Gateway {
-  const { config, upstream, incoming, respond, isReady = () => true, pressure, metrics } = dependencies;
+  const { config, upstream, incoming, respond, isReady = () => true, pressure, metrics, measure } = dependencies;
   const app = new Hono();
+  if (measure) app.use(measure);
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => (isReady() ? c.json({ status: "ok" }) : c.json({ status: "stopping" }, 503)));
   if (metrics) {

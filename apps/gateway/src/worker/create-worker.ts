@@ -1,7 +1,9 @@
 // The gateway as a Worker, for a configuration that is bundled with it. Everything is built when this is called, at
 // module scope, where Workers allow no timer, no chance and no I/O.
 import { logTransitions } from "@headgate/core";
+import { httpMetrics } from "@headgate/hono";
 import { createTelemetry } from "@headgate/otel";
+import type { Context } from "hono";
 import { createApp } from "../app.ts";
 import { parseConfig } from "../config.ts";
 import { consoleLogger } from "./console-logger.ts";
@@ -39,13 +41,17 @@ export function createWorker(config: unknown): GatewayWorker {
     upstream: fetchUpstream(),
     respond,
     meter: telemetry,
+    measure: httpMetrics({ meter: telemetry.httpServer, whenSent }),
     observer: logTransitions({ logger: consoleLogger(checked.logLevel) }),
     permitLeaseMs,
     incoming: (c) => ({
       request: c.req.raw,
       headers: headersOf(c.req.raw),
       clientAddress: c.req.raw.headers.get("cf-connecting-ip") ?? undefined,
-      waitUntil: (promise) => c.executionCtx.waitUntil(promise),
+      waitUntil: (promise) => {
+        c.set(streaming, promise);
+        c.executionCtx.waitUntil(promise);
+      },
     }),
   });
   for (const { repeatable, once } of gateway.routes) {
@@ -59,6 +65,15 @@ export function createWorker(config: unknown): GatewayWorker {
       return response;
     },
   };
+}
+
+/** The end of a response's body that streams from the upstream, which the runtime moves without JavaScript. */
+const streaming = "streaming";
+
+function whenSent(c: Context, over: (error?: unknown) => void): void {
+  const ended = c.get(streaming) as Promise<unknown> | undefined;
+  if (ended === undefined) over();
+  else void ended.then(() => over());
 }
 
 /**
