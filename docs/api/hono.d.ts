@@ -36,6 +36,7 @@ export interface HealthOptions {
 
 export interface HttpMetricsOptions {
     readonly meter: HttpServerMeter;
+    readonly whenSent?: ((c: Context, over: (error?: unknown) => void) => unknown) | undefined;
     readonly clock?: Clock;
 }
 

@@ -1,6 +1,6 @@
 // The gateway as a Hono application, the same on every runtime: what differs comes in as dependencies.
 import { problem } from "@headgate/hono";
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { GatewayConfig } from "./config.ts";
 import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { type Incoming, proxy, type Respond } from "./proxy.ts";
@@ -15,6 +15,8 @@ export interface GatewayDependencies extends RouteSeams {
   readonly respond: Respond;
   /** Whether the gateway takes traffic: false from the moment it is told to stop. @default always */
   readonly isReady?: () => boolean;
+  /** Measures every request, the gateway's own pages included. @default none */
+  readonly measure?: MiddlewareHandler | undefined;
   /** The text of `/metrics`, in the format that the `Accept` asks for. @default no such path */
   readonly metrics?:
     | ((accept: string | undefined) => Promise<{ readonly contentType: string; readonly text: string }>)
@@ -27,8 +29,9 @@ export interface Gateway {
 }
 
 export function createApp(dependencies: GatewayDependencies): Gateway {
-  const { config, upstream, incoming, respond, isReady = () => true, metrics } = dependencies;
+  const { config, upstream, incoming, respond, isReady = () => true, metrics, measure } = dependencies;
   const app = new Hono();
+  if (measure) app.use(measure);
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => (isReady() ? c.json({ status: "ok" }) : c.json({ status: "stopping" }, 503)));
   if (metrics) {

@@ -87,14 +87,16 @@ const traceFields: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
  * parent. Baggage stays what the route allows.
  */
 export function withTrace(request: Omit<UpstreamRequest, "signal">, traceRequest: TraceRequest): HeaderList {
-  const fields = new Map<string, string>();
-  traceRequest({ method: request.method, url: request.origin + request.path }, (name, value) =>
-    fields.set(name, value),
-  );
-  fields.delete("baggage");
-  if (fields.size === 0) return request.headers;
+  let fields: Map<string, string> | undefined;
+  traceRequest({ method: request.method, url: request.origin + request.path }, (name, value) => {
+    if (name !== "baggage") (fields ??= new Map()).set(name, value);
+  });
+  if (fields === undefined) return request.headers;
+  return replaced(request.headers, fields);
+}
+
+function replaced(headers: HeaderList, fields: ReadonlyMap<string, string>): HeaderList {
   const kept = (name: string) => !fields.has(name) && !(fields.has("traceparent") && traceFields.has(name));
-  const { headers } = request;
   const others = headers.filter((_, i) => kept(headers[i - (i % 2)] as string));
   return [...others, ...[...fields].flat()];
 }

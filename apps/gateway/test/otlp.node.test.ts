@@ -266,6 +266,9 @@ describe("flushMetrics", () => {
       expect(first.numbers("async.pipeline.success")).toEqual({ r: 1 });
       expect(second.numbers("async.pipeline.success")).toEqual({ r: 3 });
       expect(second.numbers("async.pipeline.latency")).toEqual({ "r,success": 3 });
+      // The status is a number.
+      expect(second.numbers("http.server.request.duration")).toEqual({ "GET,http,/r/*,": 3 });
+      expect(second.numbers("http.server.active_requests")).toEqual({ "GET,http": 0 });
       expect(second.metric("async.pipeline.latency")?.histogram?.aggregationTemporality).toBe(2);
       expect(second.resource("service.instance.id")).toMatch(/^[0-9a-f-]{36}$/);
       expect(second.resource("service.instance.id")).toBe(first.resource("service.instance.id"));

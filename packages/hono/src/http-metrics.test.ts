@@ -156,4 +156,22 @@ describe("httpMetrics", () => {
   ])("refuses %o", (options, message) => {
     expect(() => httpMetrics(options as never)).toThrow(message);
   });
+
+  it("leaves the body alone where the server tells when the response has gone out", async () => {
+    const book = new Book();
+    const clock = new TestClock();
+    const app = new Hono();
+    let over: (error?: unknown) => void = () => {};
+    app.use(httpMetrics({ meter: book, clock, whenSent: (_, then) => void (over = then) }));
+    const body = new ReadableStream({ pull: (controller) => controller.close() });
+    app.get("/stream", () => new Response(body, { status: 206 }));
+    const response = await app.request("/stream");
+    expect(response.body).toBe(body);
+    expect(book.requests).toEqual([]);
+    await clock.advance(2500);
+    over(broken);
+    over();
+    expect(book.requests).toMatchObject([{ route: "/stream", status: 206, error: broken, seconds: 2.5 }]);
+    expect(book.underWay).toEqual({ "GET http": 0 });
+  });
 });

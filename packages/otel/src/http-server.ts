@@ -54,15 +54,8 @@ export class HttpServerCounts implements HttpServerTelemetry {
   }
 
   served(request: ServedRequest, seconds: number): void {
-    const { method, scheme, route, status, error } = request;
-    const type = this.#typeOf(status, error);
-    const { attributes, durations } = this.#seriesOf({
-      [httpMethod]: method,
-      [urlScheme]: scheme,
-      ...(route === undefined ? {} : { [httpRoute]: route }),
-      [httpStatus]: status,
-      ...(type === undefined ? {} : { [errorType]: type }),
-    });
+    const type = this.#typeOf(request.status, request.error);
+    const { attributes, durations } = this.#seriesOf(request, type);
     // A clock that was set back must not take anything off a sum that only rises.
     const taken = seconds > 0 ? seconds : 0;
     durations.record(taken);
@@ -80,11 +73,18 @@ export class HttpServerCounts implements HttpServerTelemetry {
     ];
   }
 
-  #seriesOf(attributes: Attributes): Series {
+  #seriesOf({ method, scheme, route, status }: ServedRequest, type: string | undefined): Series {
+    const key = `${method} ${scheme} ${status} ${type}\n${route}`;
     const full = this.#series.size >= maxSeries;
-    const key = JSON.stringify(attributes);
     const known = this.#series.get(key) ?? (full ? this.#series.get(other) : undefined);
     if (known !== undefined) return known;
+    const attributes = {
+      [httpMethod]: method,
+      [urlScheme]: scheme,
+      ...(route !== undefined && { [httpRoute]: route }),
+      [httpStatus]: status,
+      ...(type !== undefined && { [errorType]: type }),
+    };
     const made = {
       attributes: full ? { [httpMethod]: other, [urlScheme]: "http", [httpRoute]: other } : attributes,
       durations: new Histogram(httpServerDuration.name, httpServerDuration.boundaries),

@@ -1,9 +1,11 @@
 // The gateway as a server of this process, with its upstream connections, its metrics and its end in order.
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Logger, logTransitions } from "@headgate/core";
+import { httpMetrics } from "@headgate/hono";
 import { admission, gracefulShutdown, runtimeMetrics, saturation, serve, type Shutdown } from "@headgate/node";
 import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
 import { createTracer, traceRequest } from "@headgate/otel/tracing";
+import type { Context } from "hono";
 import { createApp, type Gateway } from "../app.ts";
 import type { GatewayConfig } from "../config.ts";
 import { pushMetrics } from "./push-metrics.ts";
@@ -46,6 +48,7 @@ export interface RunningGateway {
 
 interface NodeEnv {
   readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
 }
 
 const nothing = (): void => {};
@@ -73,6 +76,7 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
     respond,
     meter: telemetry,
     observer: logger && logTransitions({ logger }),
+    measure: httpMetrics({ meter: telemetry.httpServer, whenSent }),
     tracer: createTracer(),
     traceRequest,
     admission: admission({ stopping: stopping.signal }),
@@ -128,4 +132,11 @@ export async function startGateway(options: StartOptions): Promise<RunningGatewa
 
 function pushWarning(logger: Logger): (message: string) => void {
   return (message) => logger.warn({ event: "gateway.metrics-not-sent" }, message);
+}
+
+/** The socket tells, so that bodies go to it without a stream of ours in between. */
+function whenSent(c: Context, over: (error?: unknown) => void): void {
+  const { outgoing } = c.env as NodeEnv;
+  if (outgoing.closed) over();
+  else outgoing.on("close", over);
 }

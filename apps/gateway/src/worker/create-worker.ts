@@ -1,8 +1,10 @@
 // The gateway as a Worker, for a configuration that is bundled with it. Everything is built when this is called, at
 // module scope, where Workers allow no timer, no chance and no I/O.
 import { logTransitions } from "@headgate/core";
+import { httpMetrics } from "@headgate/hono";
 import { createTelemetry, type Metric, renderMetrics } from "@headgate/otel";
 import { type DurableMetrics, durableMetrics, type DurableObjectNamespaceLike } from "@headgate/workers";
+import type { Context } from "hono";
 import { createApp } from "../app.ts";
 import { parseConfig } from "../config.ts";
 import { GatewayError } from "../gateway-error.ts";
@@ -47,6 +49,7 @@ export function createWorker(config: unknown): GatewayWorker {
     upstream: fetchUpstream(),
     respond,
     meter: telemetry,
+    measure: httpMetrics({ meter: telemetry.httpServer, whenSent }),
     observer: logTransitions({ logger: consoleLogger(checked.logLevel) }),
     permitLeaseMs,
     incoming: (c) => ({
@@ -54,6 +57,7 @@ export function createWorker(config: unknown): GatewayWorker {
       headers: headersOf(c.req.raw),
       clientAddress: c.req.raw.headers.get("cf-connecting-ip") ?? undefined,
       waitUntil: (promise) => {
+        c.set(streaming, promise);
         c.executionCtx.waitUntil(promise);
         // What is counted when a body has ended is told then.
         shared?.flush(c.executionCtx, promise);
@@ -80,6 +84,15 @@ export function createWorker(config: unknown): GatewayWorker {
       return response;
     },
   };
+}
+
+/** The end of a response's body that streams from the upstream, which the runtime moves without JavaScript. */
+const streaming = "streaming";
+
+function whenSent(c: Context, over: (error?: unknown) => void): void {
+  const ended = c.get(streaming) as Promise<unknown> | undefined;
+  if (ended === undefined) over();
+  else void ended.then(() => over(), over);
 }
 
 /**
