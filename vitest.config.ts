@@ -20,6 +20,7 @@ export default defineConfig({
             "packages/*/{src,test}/**/*.test.ts",
             "apps/*/{src,test}/**/*.test.ts",
             "tooling/*/test/**/*.test.ts",
+            "simulation/test/**/*.test.ts",
           ],
         },
       },

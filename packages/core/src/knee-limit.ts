@@ -35,6 +35,8 @@ const droppedShare = 0.1;
 /** How much of the way to the goal is gone in a window, and how far that may be, as a logarithm. */
 const gain = 0.4;
 const farthest = 0.7;
+/** A window whose mean is hardly known moves the limit only so much of that. */
+const leastTrust = 0.2;
 /** How many are let through during a probe, and after how many windows the next one is made. */
 const probeRatio = 0.7;
 const probeEvery = 20;
@@ -154,11 +156,7 @@ class Knee implements Limit {
 
   /** As TCP does after a loss: fast, up to three quarters of where it was. */
   private recover({ startMs, endMs, outcome }: LimitSample): void {
-    if (outcome !== "success" || startMs < this.droppedMs) return;
-    if (endMs - startMs > 3 * this.baselineMs) {
-      this.growTo = 0;
-      return;
-    }
+    if (outcome !== "success" || startMs < this.droppedMs || endMs - startMs > 3 * this.baselineMs) return;
     this.exact = this.exact < 1 ? Math.min(1, this.exact * 2) : this.exact + 1;
     this.limit = Math.max(1, Math.floor(this.exact));
   }
@@ -225,7 +223,8 @@ class Knee implements Limit {
     this.beforeProbe = { limit: this.exact, meanMs, uncertainty };
     const way = Math.min(farthest, Math.max(-farthest, Math.log(goalMs / meanMs)));
     // A single window of many calls may be a coincidence.
-    if (way > 0 || this.wasBinding) this.exact *= Math.exp(gain * Math.min(1, knownWell / uncertainty) * way);
+    if (way > 0 || this.wasBinding)
+      this.exact *= Math.exp(gain * Math.min(1, Math.max(leastTrust, knownWell / uncertainty)) * way);
     if (--this.untilProbe <= 0 && this.exact >= 2) this.probing = 2;
   }
 
@@ -240,7 +239,8 @@ class Knee implements Limit {
     const doubt = Math.hypot(uncertainty, beforeProbe.uncertainty) / -Math.log(probeRatio);
     this.untilProbe = probeEvery;
     if (meanMs * (1 + 2 * uncertainty) < unloadedMs) {
-      this.unloaded = (meanMs * (1 + uncertainty)) / baselineMs;
+      // Half of the way: what one probe has found may be chance, and another will follow soon.
+      this.unloaded *= Math.sqrt((meanMs * (1 + uncertainty)) / unloadedMs);
       this.untilProbe = probeSoon;
     } else if (meanMs > unloadedMs && slope + doubt < 0.5) {
       this.unloaded = Math.min(1, meanMs / baselineMs);
