@@ -2,7 +2,16 @@
 import { memoryUsage } from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { circuitBreaker, concurrencyLimit, pipeline, retry, timeout } from "@headgate/core";
+import {
+  circuitBreaker,
+  concurrencyLimit,
+  hedge,
+  type OperationContext,
+  pipeline,
+  retry,
+  retryBudget,
+  timeout,
+} from "@headgate/core";
 import { TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { heldTimers } from "./support/leftovers.ts";
@@ -70,5 +79,33 @@ describe(`${calls} calls on one long-lived signal`, () => {
     release();
     await Promise.all(waiting);
     expect([count(), limit.inUse, limit.queued, await heldTimers(clock)]).toEqual([1, 0, 0, 0]);
+  });
+
+  it("leave nothing behind when each of them was hedged", async () => {
+    const clock = new TestClock();
+    const budget = retryBudget({ minPerSecond: 1e9, minConcurrent: 1e9, clock });
+    const limit = concurrencyLimit({ maxConcurrent: 1e9, clock });
+    const beside = hedge({ delayMs: 10, budget, clock });
+    const policies = [timeout({ clock }), retry({ budget, clock }), beside, circuitBreaker({ clock }), limit];
+    const guarded = pipeline({ name: "long-lived", clock }, ...policies);
+    const { signal, count } = listenersOn(new AbortController());
+    // Half of them are answered by the hedge, half by the first attempt, and the losers heed their signals.
+    const operation = (winner: number) => (context: OperationContext) =>
+      clock.sleep(context.attempt === winner ? 15 : 1000, context.signal);
+    const run = async (times: number) => {
+      for (let i = 0; i < times; i += 100) {
+        const all = Array.from({ length: 100 }, (_, n) => guarded.execute(operation(1 + (n % 2)), { signal }));
+        await clock.advance(30);
+        await Promise.all(all);
+      }
+    };
+    await run(calls / 1000);
+    const beforeBytes = heapUsed();
+    await run(calls / 200);
+    const grownBytes = heapUsed() - beforeBytes;
+    expect(beside.hedges).toBe(calls / 200 + calls / 1000);
+    expect(grownBytes / (calls / 200)).toBeLessThan(50);
+    expect([count(), limit.inUse, budget.callsInFlight, budget.retriesInFlight]).toEqual([1, 0, 0, 0]);
+    expect(await heldTimers(clock)).toBe(0);
   });
 });
