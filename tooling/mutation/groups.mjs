@@ -32,6 +32,14 @@ export const groups = {
     "token-bucket.ts",
     "rate-quota.ts",
   ],
+  shedding: [
+    "load-shed.ts",
+    "load-shed-error.ts",
+    "load-shed-signals.ts",
+    "load-shed-tenants.ts",
+    "load-shed-threshold.ts",
+    "priority.ts",
+  ],
   answers: [
     "fallback.ts",
     "cache.ts",

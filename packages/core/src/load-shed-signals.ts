@@ -9,7 +9,7 @@ export interface ShedSignal {
   readonly name: string;
   /**
    * How far things are from where they should be: above 0 is overload, and the longer it lasts the more calls are shed; 1 is
-   * as bad as can be told. Below 0 there is room, -1 the most that can be told. What is no number says nothing. Asked at
+   * as bad as can be told. Below 0 there is room, -1 the most that can be told. What is no number, or throws, says nothing. Asked at
    * intervals, while calls come. `nowMs` is on the policy's clock.
    */
   read(nowMs: number): number;

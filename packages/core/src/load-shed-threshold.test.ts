@@ -109,6 +109,16 @@ describe("ShedThreshold", () => {
     expect(upper).toBeCloseTo((quiet.ratio - 0.5) / 0.5, 2);
   });
 
+  it.each([1e-6, 1e12])("forgets alike when all calls weigh %d", (weight) => {
+    const threshold = new ShedThreshold(2, 1);
+    for (let i = 0; i < 1000; i++) threshold.note(0, weight);
+    for (let i = 0; i < 200; i++) {
+      threshold.step(0.3, 1);
+      for (let j = 0; j < 10; j++) threshold.note(1, weight);
+    }
+    expect(shares(threshold, 2)[1]).toBeCloseTo(threshold.ratio, 1);
+  });
+
   it("weighs calls", () => {
     const threshold = new ShedThreshold(2, 1);
     threshold.note(0, 60);

@@ -36,7 +36,9 @@ export class ShedThreshold {
   private partial = 0;
   private readonly counts: Float64Array;
   private total = 0;
-  /** What came since the threshold was found. */
+  /** Calls that are remembered, however heavy. */
+  private calls = 0;
+  /** Calls that came since the threshold was found. */
   private unseen = 0;
 
   constructor(ranks: number, maxRatio: number) {
@@ -48,7 +50,8 @@ export class ShedThreshold {
   note(rank: number, weight: number): void {
     this.counts[rank] = (this.counts[rank] as number) + weight;
     this.total += weight;
-    this.unseen += weight;
+    this.calls++;
+    this.unseen++;
   }
 
   /** One interval has passed, or several: `overload` is what the signals say now, -1 to 1. */
@@ -69,13 +72,14 @@ export class ShedThreshold {
   sheds(rank: number, chance: number): boolean {
     if (this.ratio === 0) return false;
     // The mix may change within an interval, and at first nothing is known of it.
-    if (this.unseen * 8 >= this.total) this.find();
+    if (this.unseen * 8 >= this.calls) this.find();
     return rank < this.rank || (rank === this.rank && chance < this.partial);
   }
 
   private forget(left: number): void {
-    const factor = Math.max(left, Math.min(1, minRemembered / this.total));
+    const factor = Math.max(left, Math.min(1, minRemembered / this.calls));
     if (factor === 1) return;
+    this.calls *= factor;
     let total = 0;
     for (let rank = 0; rank < this.counts.length; rank++) {
       const count = (this.counts[rank] as number) * factor;

@@ -249,6 +249,24 @@ describe("loadShed", () => {
     expect(await refusedOf(300)).toBeGreaterThan(0);
   });
 
+  it("fails no call because a signal fails", async () => {
+    const broken = {
+      name: "broken",
+      read: () => {
+        throw new Error("no such sensor");
+      },
+      ended: () => {
+        throw new Error("no such sensor");
+      },
+    };
+    const busy = manualSignal("busy");
+    const { refusedOf, shed } = setUp({ signals: [broken, busy] });
+    expect(await refusedOf(100)).toBe(0);
+    expect(shed.pressures[0]).toEqual({ signal: "broken", ratio: 0 });
+    busy.overload = 1;
+    expect(await refusedOf(300)).toBeGreaterThan(0);
+  });
+
   it("reads its signals once in an interval, and never while nobody calls", async () => {
     const { signal, clock, guarded } = setUp({ intervalMs: 50 });
     for (let i = 0; i < 100; i++) {

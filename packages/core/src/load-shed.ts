@@ -143,7 +143,7 @@ class LoadShedPolicy implements Policy {
       return call.refuse(() => new InvalidOptionError("execute.priority", "a number", String(priority)));
     const nowMs = call.readClock(this.clock);
     const { threshold } = this;
-    const counted = weight > 0 && weight < Number.POSITIVE_INFINITY ? weight : 1;
+    const counted = weight > 0 && weight <= Number.MAX_SAFE_INTEGER ? weight : 1;
     const rank = this.rankOf(call, toRank(priority), counted, nowMs);
     threshold.note(rank, counted);
     this.readSignals(nowMs);
@@ -159,7 +159,13 @@ class LoadShedPolicy implements Policy {
 
   protected ended(call: Call, startedMs: number): void {
     const nowMs = this.clock.now();
-    for (const signal of this.signals) signal.ended?.(nowMs, nowMs - startedMs, call.outcome);
+    for (const signal of this.signals) {
+      try {
+        signal.ended?.(nowMs, nowMs - startedMs, call.outcome);
+      } catch {
+        // Measuring must not change a call.
+      }
+    }
   }
 
   /** The class of `given`, and a level by the tenant's usage: from there down to none by chance, or by the level that is given. */
@@ -185,8 +191,7 @@ class LoadShedPolicy implements Policy {
     this.readMs = nowMs;
     let most = -1;
     for (let i = 0; i < this.signals.length; i++) {
-      const read = (this.signals[i] as ShedSignal).read(nowMs);
-      const overload = read >= -1 ? Math.min(1, read) : -1;
+      const overload = overloadOf(this.signals[i] as ShedSignal, nowMs);
       this.said[i] = overload;
       if (overload <= most) continue;
       most = overload;
@@ -218,6 +223,16 @@ class LoadShedPolicy implements Policy {
     call.emit?.({ type: "load-shed.rejected", pipeline: call.pipeline.name, name, signal, ratio, priorityClass });
     const retryAfterMs = Math.floor(minRetryAfterMs + this.random.next() * (maxRetryAfterMs - minRetryAfterMs + 1));
     return call.refuse(() => new LoadShedError(name, signal, ratio, priorityClass, retryAfterMs), retryAfterMs);
+  }
+}
+
+/** -1 to 1. A signal that fails says nothing, so that it is not the calls that fail. */
+function overloadOf(signal: ShedSignal, nowMs: number): number {
+  try {
+    const overload = signal.read(nowMs);
+    return overload >= -1 ? Math.min(1, overload) : -1;
+  } catch {
+    return -1;
   }
 }
 
