@@ -1002,7 +1002,13 @@ export interface FetchSettings {
     readonly idempotentMethods?: readonly string[];
     readonly isFailure?: ((response: Response) => boolean) | undefined;
     readonly isOverload?: ((result: unknown) => boolean) | undefined;
+    readonly forwardDeadline?: boolean | ForwardDeadlineOptions | undefined;
     readonly wallClock?: () => number;
+}
+
+export interface ForwardDeadlineOptions {
+    readonly header?: string;
+    readonly marginMs?: number;
 }
 
 export interface ResilientFetch {
@@ -1034,6 +1040,12 @@ export interface StandardFetchOptions {
     readonly clock?: Clock;
     readonly random?: Random;
 }
+
+export declare const deadlineFields: readonly string[];
+
+export declare function formatRemainingMs(name: string, remainingMs: number): string;
+
+export declare function parseRemainingMs(read: (name: string) => string | null | undefined, fields?: readonly string[]): number;
 
 export declare function parseRetryAfter(value: string | null | undefined, date?: string | null, wallClock?: () => number): number | undefined;
 

@@ -50,6 +50,21 @@ const concurrencyLimit = z.strictObject({
   maxWaitMs: durationMs.default(1000).describe("How long they may wait."),
 });
 
+const deadline = z.strictObject({
+  trusted: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether the client is believed how long it waits: X-Request-Timeout-Ms, grpc-timeout, x-envoy-expected-rq-timeout-ms. Only behind peers of one's own.",
+    ),
+  marginMs: z
+    .number()
+    .min(0)
+    .lte(maxDelayMs)
+    .default(10)
+    .describe("What is kept back of the remaining time when the upstream is told it, for the way there and back."),
+});
+
 const route = z.strictObject({
   name: z
     .string()
@@ -81,6 +96,7 @@ const route = z.strictObject({
     .default([])
     .describe("Keys of W3C Baggage that go on to the upstream. What else clients put into it is left out."),
   timeout: timeout.prefault({}),
+  deadline: deadline.prefault({}),
   retry: retry.prefault({}),
   circuitBreaker: circuitBreaker.prefault({}),
   concurrencyLimit: concurrencyLimit.prefault({}),
@@ -102,7 +118,17 @@ const config = z
         issues.push({ code: "custom", path: ["routes", i, key], message: "used by one route only", input: one[key] });
       });
     }
+  })
+  .check(checkMargins);
+
+/** A margin that leaves no time would refuse every request. */
+function checkMargins({ value, issues }: z.core.ParsePayload<{ routes: readonly RouteConfig[] }>): void {
+  value.routes.forEach(({ deadline: { marginMs }, timeout: { timeoutMs } }, i) => {
+    if (marginMs < timeoutMs) return;
+    const message = `less than timeout.timeoutMs (${timeoutMs})`;
+    issues.push({ code: "custom", path: ["routes", i, "deadline", "marginMs"], message, input: marginMs });
   });
+}
 
 export type RouteConfig = z.output<typeof route>;
 export type GatewayConfig = z.output<typeof config>;

@@ -1,6 +1,7 @@
 // Carries one request to its route's upstream and the response back, both as streams.
 import { isHeadgateError, type OperationContext, type TimeoutError } from "@headgate/core";
 import { problem } from "@headgate/hono";
+import { clientLeavesMs, toldFields, withRemaining } from "./deadline.ts";
 import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { field, toClientHeaders, toUpstreamHeaders } from "./headers.ts";
 import { readBody } from "./read-body.ts";
@@ -40,8 +41,12 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     const target = toTarget(route, request.url);
     const length = bodyLength(headers);
     const repeatable = idempotent.includes(method) && length <= route.config.retry.maxBodyBytes;
+    const leftMs = clientLeavesMs(headers, route);
+    const deadline = deadlineOf(route, leftMs);
+    const told = toldFields(headers);
     let body: UpstreamRequest["body"] = length === 0 ? null : request.body;
-    if (body !== null && repeatable) body = await readBody(body, length, route.config.timeout.timeoutMs, signal);
+    if (body !== null && repeatable && leftMs > route.config.deadline.marginMs)
+      body = await readBody(body, length, Math.min(leftMs, route.config.timeout.timeoutMs), signal);
     const outgoing = {
       method,
       origin: route.origin,
@@ -60,14 +65,19 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     };
     const isIgnored = (result: unknown) => {
       if (!isTimeout(result)) return result instanceof ClientBodyError;
+      // There was no time left to send it.
+      if (result.scope === "deadline") return true;
       // While it is the client that is waited for, the upstream is not slow.
       clientIsSlow = upload.awaited;
       return clientIsSlow;
     };
     const pipeline = repeatable ? route.repeatable : route.once;
     const response = await pipeline.execute(
-      (context) => send(upstream, { ...outgoing, signal: context.signal }, context, incoming.waitUntil),
-      { ...judgement, isIgnored, signal },
+      (context) => {
+        const timed = withRemaining(outgoing.headers, told, route, context);
+        return send(upstream, { ...outgoing, headers: timed, signal: context.signal }, context, incoming.waitUntil);
+      },
+      { ...judgement, isIgnored, signal, deadline },
     );
     return respond(response.status, toClientHeaders(response.headers), response.body, method);
   } catch (error) {
@@ -76,6 +86,12 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     if (clientIsSlow && isTimeout(error)) return problem(bodyTooSlow(error.timeoutMs), gatewayProblems);
     return problem(error, gatewayProblems);
   }
+}
+
+/** When the client's time is up; undefined for one that says nothing. A request that leaves too little is not begun. */
+function deadlineOf({ clock, config }: Route, leftMs: number): number | undefined {
+  if (leftMs === Number.POSITIVE_INFINITY) return undefined;
+  return clock.now() + (leftMs > config.deadline.marginMs ? leftMs : 0);
 }
 
 function isTimeout(error: unknown): error is TimeoutError {

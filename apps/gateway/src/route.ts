@@ -49,6 +49,7 @@ export interface Route {
   readonly repeatable: Pipeline;
   /** For requests that may not. */
   readonly once: Pipeline;
+  readonly clock: Clock;
 }
 
 export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
@@ -63,6 +64,8 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
       maxMs: Math.max(config.retry.initialMs, config.retry.maxMs),
     }),
     shouldRetry,
+    // With no more than the margin left an attempt would not be sent.
+    minAttemptMs: config.deadline.marginMs + 1,
     clock,
     random,
   });
@@ -83,6 +86,7 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     limit,
     repeatable: pipeline(options, deadline, attempts, ...guards),
     once: pipeline(options, deadline, ...guards),
+    clock,
   };
 }
 

@@ -24,6 +24,7 @@ describe("parseConfig", () => {
       trustForwarded: false,
       baggage: [],
       timeout: { timeoutMs: 5000 },
+      deadline: { trusted: false, marginMs: 10 },
       retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536 },
       circuitBreaker: { maxFailures: 5, openMs: 30_000 },
       concurrencyLimit: { maxConcurrent: 200, maxQueue: 200, maxWaitMs: 1000 },
@@ -48,6 +49,10 @@ describe("parseConfig", () => {
     [
       { routes: [{ ...route, baggage: ["user id"] }] },
       'routes[0].baggage[0] must be a string like /^[!#$%&\'*+.^_`|~0-9A-Za-z-]+$/, got "user id"',
+    ],
+    [
+      { routes: [{ ...route, timeout: { timeoutMs: 10 } }] },
+      "routes[0].deadline.marginMs must be less than timeout.timeoutMs (10), got 10",
     ],
     [{ routes: [route], port: 1 }, "port is not a known setting"],
     [

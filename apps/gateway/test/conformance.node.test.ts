@@ -89,6 +89,14 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
       { name: "touchy", pathPrefix: "/touchy", upstream: demo, circuitBreaker: { maxFailures: 1 } },
       { name: "slow", pathPrefix: "/slow", upstream: demo, ...quick, timeout: { timeoutMs: 200 } },
       {
+        name: "mesh",
+        pathPrefix: "/mesh",
+        upstream: demo,
+        deadline: { trusted: true },
+        timeout: { timeoutMs: 100_000 },
+        circuitBreaker: { maxFailures: 1 },
+      },
+      {
         name: "uploads",
         pathPrefix: "/uploads",
         upstream: demo,

@@ -1,3 +1,5 @@
+export { deadlineFields, formatRemainingMs, parseRemainingMs } from "./deadline-fields.ts";
+export type { ForwardDeadlineOptions } from "./forward-deadline.ts";
 export { parseRetryAfter } from "./judge-response.ts";
 export { resilientFetch } from "./resilient-fetch.ts";
 export type {
