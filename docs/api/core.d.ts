@@ -8,6 +8,35 @@ export interface AcquireOptions {
     readonly priority?: number | undefined;
 }
 
+export type AdaptiveThrottle = Policy & {
+    readonly kind: "adaptive-throttle";
+    readonly name: string;
+    readonly rejectRatio: number;
+    readonly requests: number;
+    readonly accepts: number;
+    readonly rejected: number;
+};
+
+export declare class AdaptiveThrottleError extends HeadgateError {
+    readonly throttle: string;
+    readonly rejectRatio: number;
+    constructor(throttle: string, rejectRatio: number);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface AdaptiveThrottleOptions {
+    readonly name?: string;
+    readonly acceptMultiplier?: number;
+    readonly windowMs?: number;
+    readonly buckets?: number;
+    readonly minCalls?: number;
+    readonly maxRejectRatio?: number;
+    readonly clock?: Clock;
+    readonly random?: Random;
+}
+
 export type Backoff = (retry: number, random: Random, previousDelayMs?: number) => number;
 
 export type Cache = Policy & {
@@ -453,6 +482,11 @@ export type HeadgateEvent = {
     readonly operation: "get" | "set" | "clone" | "defer";
     readonly error: unknown;
 } | {
+    readonly type: "adaptive-throttle.rejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly rejectRatio: number;
+} | {
     readonly type: "operation.abandoned";
     readonly pipeline: string;
     readonly attempt: number;
@@ -781,6 +815,7 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
     readonly fallback?: FallbackOptions | undefined;
     readonly rateLimit?: Part<RateLimitOptions> | undefined;
     readonly retry?: Part<RetryOptions> | false;
+    readonly adaptiveThrottle?: Part<AdaptiveThrottleOptions> | undefined;
     readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
     readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
     readonly chaos?: Part<ChaosOptions> | undefined;
@@ -836,6 +871,8 @@ export interface TripCounts {
 }
 
 export type TripResult = "success" | "failure" | "overload" | "slow";
+
+export declare function adaptiveThrottle(options?: AdaptiveThrottleOptions): AdaptiveThrottle;
 
 export declare function cache(options: CacheOptions): Cache;
 

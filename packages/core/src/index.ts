@@ -1,3 +1,5 @@
+export { adaptiveThrottle, AdaptiveThrottleError } from "./adaptive-throttle.ts";
+export type { AdaptiveThrottle, AdaptiveThrottleOptions } from "./adaptive-throttle.ts";
 export { constantBackoff, exponentialBackoff, linearBackoff } from "./backoff.ts";
 export type {
   Backoff,

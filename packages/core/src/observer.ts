@@ -171,6 +171,13 @@ export type HeadgateEvent =
       readonly operation: "get" | "set" | "clone" | "defer";
       readonly error: unknown;
     }
+  | {
+      readonly type: "adaptive-throttle.rejected";
+      readonly pipeline: string;
+      readonly name: string;
+      /** The share of attempts that is refused now. */
+      readonly rejectRatio: number;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */

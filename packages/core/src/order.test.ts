@@ -70,6 +70,22 @@ describe("pipeline", () => {
       inner,
       hidden,
     ]),
+    ...["retry", "hedge"].map((kind): [Policy, Policy, string] => [
+      named("adaptive-throttle"),
+      named(kind),
+      "the adaptive throttle neither refuses nor sees the attempts that are made inside it, but only how they end in all",
+    ]),
+    [
+      named("adaptive-throttle"),
+      fallbackLike,
+      "the adaptive throttle never sees that calls are turned away which the fallback inside it answers",
+    ],
+    [
+      circuitBreaker(),
+      named("adaptive-throttle"),
+      "the adaptive throttle would refuse probes of the circuit, which stays half-open meanwhile",
+    ],
+    [limit(), named("adaptive-throttle"), "a call would wait for its permit only to be refused"],
   ])("says why $0.kind may not stand outside $1.kind", (outer, inner, why) => {
     const problems = problemsOf(outer, inner);
     expect(problems).toHaveLength(1);

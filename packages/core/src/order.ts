@@ -103,6 +103,30 @@ const rules: readonly Rule[] = [
     why: "nothing between the two timeouts takes time, so that the outer one can never act",
     fix: "remove the outer one, or put what waits or repeats between them",
   },
+  {
+    outer: "adaptive-throttle",
+    inner: ["retry", "hedge"],
+    why: "the adaptive throttle neither refuses nor sees the attempts that are made inside it, but only how they end in all",
+    fix: "put the adaptive throttle inside",
+  },
+  {
+    outer: "adaptive-throttle",
+    inner: ["fallback"],
+    why: "the adaptive throttle never sees that calls are turned away which the fallback inside it answers",
+    fix: "put the fallback outside the adaptive throttle",
+  },
+  {
+    outer: "circuit-breaker",
+    inner: ["adaptive-throttle"],
+    why: "the adaptive throttle would refuse probes of the circuit, which stays half-open meanwhile",
+    fix: "put the adaptive throttle outside the circuit breaker",
+  },
+  {
+    outer: "concurrency-limit",
+    inner: ["adaptive-throttle"],
+    why: "a call would wait for its permit only to be refused",
+    fix: "put the adaptive throttle outside the concurrency limit",
+  },
 ];
 
 /** @throws {PolicyOrderError} that names every wrong pair. */

@@ -21,6 +21,7 @@ describe("standardPipeline", () => {
     const everything: Partial<StandardPipelineOptions> = {
       fallback: { handlers: [() => 1] },
       rateLimit: { limit: 10 },
+      adaptiveThrottle: {},
       chaos: { rate: 0, inject: { type: "failure" } },
     };
     expect(kinds(everything)).toEqual([
@@ -28,6 +29,7 @@ describe("standardPipeline", () => {
       "timeout",
       "rate-limit",
       "retry",
+      "adaptive-throttle",
       "circuit-breaker",
       "concurrency-limit",
       "timeout",

@@ -1,4 +1,5 @@
 // The pipeline that is right for a call to something remote: every part in its place, and nothing to get in the wrong order.
+import { adaptiveThrottle, type AdaptiveThrottleOptions } from "./adaptive-throttle.ts";
 import { chaos, type ChaosOptions } from "./chaos.ts";
 import { circuitBreaker, type CircuitBreakerOptions } from "./circuit-breaker.ts";
 import { systemClock } from "./clock.ts";
@@ -27,6 +28,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
   readonly rateLimit?: Part<RateLimitOptions> | undefined;
   /** `false` for an operation that must not run twice. @default 3 attempts, 100 ms doubling, full jitter */
   readonly retry?: Part<RetryOptions> | false;
+  /** Refuses a share of the attempts while the dependency turns them away. @default none */
+  readonly adaptiveThrottle?: Part<AdaptiveThrottleOptions> | undefined;
   /** @default opens when half of at least 10 calls in 30 s failed, for 30 s at first */
   readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
   /** @default 100 at once, 100 more wait for a second at most */
@@ -38,8 +41,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
 }
 
 /**
- * Builds: fallback > total timeout > rate limit > retry > circuit breaker > concurrency limit > attempt timeout > chaos >
- * operation.
+ * Builds: fallback > total timeout > rate limit > retry > adaptive throttle > circuit breaker > concurrency limit >
+ * attempt timeout > chaos > operation.
  *
  * @throws {InvalidOptionError} for options out of bounds.
  * @throws {PolicyOrderError} for an attempt timeout that is not shorter than the total one.
@@ -53,6 +56,7 @@ export function standardPipeline(options: StandardPipelineOptions): Pipeline {
     timeout({ timeoutMs: totalTimeoutMs, clock }),
     options.rateLimit && rateLimit({ ...options.rateLimit, name, clock }),
     options.retry !== false && retry({ ...options.retry, clock, random }),
+    options.adaptiveThrottle && adaptiveThrottle({ ...options.adaptiveThrottle, name, clock, random }),
     options.circuitBreaker !== false &&
       circuitBreaker({ trip: timeWindow(), ...options.circuitBreaker, name, clock, random }),
     options.concurrencyLimit !== false &&

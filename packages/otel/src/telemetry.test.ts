@@ -1,4 +1,5 @@
 import {
+  AdaptiveThrottleError,
   circuitBreaker,
   concurrencyLimit,
   consecutiveFailures,
@@ -329,6 +330,12 @@ describe("createTelemetry", () => {
     expect(points(telemetry, "concurrency.limit")).toEqual({});
     expect(points(telemetry, "async.pipeline.active")).toEqual({ p: 0 });
     expect(clock.pending).toBe(0);
+  });
+
+  it("counts what an adaptive throttle refuses as shed", () => {
+    const telemetry = createTelemetry();
+    settle(telemetry, "p", new AdaptiveThrottleError("p", 0.5));
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,rejected_shed,ERR_ADAPTIVE_THROTTLE": 1 });
   });
 
   it("tells what a fallback has answered from what succeeded", async () => {
