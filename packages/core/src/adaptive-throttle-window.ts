@@ -12,7 +12,7 @@ export class ThrottleWindow {
   accepted = 0;
   dropped = 0;
   /** The bucket of now, numbered from the clock's origin. */
-  bucket = Number.NEGATIVE_INFINITY;
+  bucket: number = Number.NEGATIVE_INFINITY;
   private readonly bucketMs: number;
   private readonly buckets: number;
   private readonly counted: Uint32Array;

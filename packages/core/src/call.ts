@@ -52,6 +52,24 @@ export interface ExecuteOptions<T> extends Judgement<T> {
   readonly weight?: number | undefined;
 }
 
+/** Of a call that was made by `runInside`. */
+interface InsideOptions extends ExecuteOptions<unknown> {
+  readonly within: Call;
+}
+
+/** Whether the call was made by `runInside`. */
+export function isInside({ options }: Call): boolean {
+  return (options as Partial<InsideOptions>).within !== undefined;
+}
+
+/** The call and those that it was made inside of, the outermost last. */
+export function callsAround(call: Call): Call[] {
+  const calls: Call[] = [];
+  for (let each: Call | undefined = call; each; each = (each.options as Partial<InsideOptions>).within)
+    calls.push(each);
+  return calls;
+}
+
 /** The end of everything inside the policy at `at`; -1 is the caller itself. */
 export interface Cut {
   readonly at: number;
@@ -276,7 +294,7 @@ export class Call {
    * policies further out are not told. `settled` is called once, before this returns when nothing inside had to wait.
    */
   runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call {
-    const options = { ...this.options, signal: undefined, deadline: undefined };
+    const options: InsideOptions = { ...this.options, signal: undefined, deadline: undefined, within: this };
     const inner = new Call(this.pipeline.inside(at), this.operation, options);
     inner.attempt = this.attempt;
     inner.history = this.history?.slice() ?? null;

@@ -47,6 +47,9 @@ export {
 export type { ConcurrencyLimitReason, TimeoutScope } from "./errors.ts";
 export { explain } from "./explain.ts";
 export type { Explanation } from "./explain.ts";
+export { loadBalance } from "./load-balance.ts";
+export type { EndpointSnapshot, LoadBalance, LoadBalanceOptions } from "./load-balance.ts";
+export type { EndpointState } from "./load-balance-endpoint.ts";
 export type { Meter, PipelineMeter } from "./meter.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { PolicyOrderError } from "./order.ts";

@@ -178,6 +178,24 @@ export type HeadgateEvent =
       /** The share of attempts that is refused now. */
       readonly rejectRatio: number;
     }
+  | {
+      /** An endpoint is out of use. */
+      readonly type: "load-balance.ejected";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly endpoint: string;
+      /** For how long. */
+      readonly ejectMs: number;
+      /** The failure that did it; undefined when slow calls did. */
+      readonly cause: unknown;
+    }
+  | {
+      /** It is in use again. */
+      readonly type: "load-balance.restored";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly endpoint: string;
+    }
   | { readonly type: "operation.abandoned"; readonly pipeline: string; readonly attempt: number };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */

@@ -48,7 +48,15 @@ const millis = (policy: Policy): number => (policy as { readonly timeoutMs?: num
 const rules: readonly Rule[] = [
   {
     outer: "chaos",
-    inner: ["fallback", "timeout", "retry", "circuit-breaker", "concurrency-limit"],
+    inner: [
+      "fallback",
+      "timeout",
+      "retry",
+      "circuit-breaker",
+      "concurrency-limit",
+      "adaptive-throttle",
+      "load-balance",
+    ],
     why: "what chaos injects never reaches the policies inside it",
     fix: "put chaos innermost",
   },
@@ -126,6 +134,24 @@ const rules: readonly Rule[] = [
     inner: ["adaptive-throttle"],
     why: "a call would wait for its permit only to be refused",
     fix: "put the adaptive throttle outside the concurrency limit",
+  },
+  {
+    outer: "load-balance",
+    inner: ["retry", "hedge"],
+    why: "every attempt would go to the endpoint of the first",
+    fix: "put the load balance inside",
+  },
+  {
+    outer: "load-balance",
+    inner: ["concurrency-limit", "rate-limit"],
+    why: "the endpoint would be chosen before the call waits for its turn, and the wait taken for the endpoint's",
+    fix: "put the load balance inside",
+  },
+  {
+    outer: "load-balance",
+    inner: ["fallback"],
+    why: "the load balance never sees the failures that the fallback inside it answers",
+    fix: "put the fallback outside the load balance",
   },
 ];
 
