@@ -272,6 +272,19 @@ export interface CountWindowOptions extends RatioOptions {
     readonly minCalls?: number;
 }
 
+export interface EndpointSnapshot<E> {
+    readonly endpoint: E;
+    readonly name: string;
+    readonly state: EndpointState;
+    readonly ejectedForMs: number;
+    readonly inFlight: number;
+    readonly latencyMs: number | undefined;
+    readonly picked: number;
+    readonly ejections: number;
+}
+
+export type EndpointState = "healthy" | "ejected" | "probing";
+
 export type EnterStep = "pass" | "park" | "end";
 
 export interface ExecuteOptions<T> extends Judgement<T> {
@@ -487,6 +500,18 @@ export type HeadgateEvent = {
     readonly name: string;
     readonly rejectRatio: number;
 } | {
+    readonly type: "load-balance.ejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly endpoint: string;
+    readonly ejectMs: number;
+    readonly cause: unknown;
+} | {
+    readonly type: "load-balance.restored";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly endpoint: string;
+} | {
     readonly type: "operation.abandoned";
     readonly pipeline: string;
     readonly attempt: number;
@@ -542,6 +567,31 @@ export interface LinearBackoffOptions {
     readonly stepMs?: number;
     readonly maxMs?: number;
     readonly jitter?: Jitter;
+}
+
+export type LoadBalance<E> = Policy & {
+    readonly kind: "load-balance";
+    readonly name: string;
+    readonly ejected: number;
+    of(context: OperationContext): E;
+    snapshot(): EndpointSnapshot<E>[];
+};
+
+export interface LoadBalanceOptions<E> {
+    readonly endpoints: readonly E[];
+    readonly name?: string;
+    readonly nameOf?: (endpoint: E, index: number) => string;
+    readonly trip?: () => Trip;
+    readonly ejectMs?: number;
+    readonly ejectFactor?: number;
+    readonly maxEjectMs?: number;
+    readonly ejectJitter?: number;
+    readonly healthyMs?: number;
+    readonly maxEjectedRatio?: number;
+    readonly decayMs?: number;
+    readonly leaseMs?: number | undefined;
+    readonly clock?: Clock;
+    readonly random?: Random;
 }
 
 export interface MemoryCacheStore extends CacheStore {
@@ -903,6 +953,8 @@ export declare function isHeadgateError(error: unknown): error is HeadgateError;
 export declare function isRefusal(error: unknown): boolean;
 
 export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
+
+export declare function loadBalance<E>(options: LoadBalanceOptions<E>): LoadBalance<E>;
 
 export declare function memoryCacheStore(options?: MemoryCacheStoreOptions): MemoryCacheStore;
 

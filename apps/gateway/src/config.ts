@@ -65,6 +65,38 @@ const deadline = z.strictObject({
     .describe("What is kept back of the remaining time when the upstream is told it, for the way there and back."),
 });
 
+const loadBalance = z.strictObject({
+  maxFailures: z
+    .int()
+    .min(1)
+    .default(5)
+    .describe("Failures in a row that take one of several upstreams out of use, counted as for the circuit."),
+  ejectMs: durationMs
+    .default(30_000)
+    .describe("How long it stays out of use at first, until a request tries it again; longer each time that fails."),
+  maxEjectedRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe("The largest share of upstreams out of use at a time; one is always left. 0 takes none out of use."),
+});
+
+const upstreamUrl = z
+  .url({ protocol: /^https?$/, hostname: /.+/ })
+  .refine((url) => !/[?#]/.test(url) && !/\/\/[^/]*@/.test(url), {
+    error: "a URL without query, fragment and credentials",
+  });
+
+const upstreamList = z
+  .array(upstreamUrl)
+  .min(1)
+  .check(({ value, issues }) => {
+    value.forEach((url, i) => {
+      if (value.indexOf(url) < i) issues.push({ code: "custom", path: [i], message: "listed once", input: url });
+    });
+  });
+
 const route = z.strictObject({
   name: z
     .string()
@@ -82,11 +114,10 @@ const route = z.strictObject({
     .default([...methods])
     .describe("Other methods are answered with 405."),
   upstream: z
-    .url({ protocol: /^https?$/, hostname: /.+/ })
-    .refine((url) => !/[?#]/.test(url) && !/\/\/[^/]*@/.test(url), {
-      error: "a URL without query, fragment and credentials",
-    })
-    .describe("http:// or https:// URL; its path is put before the rest of the request's."),
+    .union([upstreamUrl, upstreamList])
+    .describe(
+      "http:// or https:// URL, or a list of them over which requests are spread; its path is put before the rest of the request's.",
+    ),
   trustForwarded: z
     .boolean()
     .default(false)
@@ -100,6 +131,7 @@ const route = z.strictObject({
   retry: retry.prefault({}),
   circuitBreaker: circuitBreaker.prefault({}),
   concurrencyLimit: concurrencyLimit.prefault({}),
+  loadBalance: loadBalance.prefault({}),
 });
 
 const config = z
@@ -166,6 +198,12 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
   );
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => `${place === "" ? key : `${place}.${key}`} is not a known setting`);
+  }
+  // Of what may be one thing or a list, what is wrong with the one that came.
+  if (issue.code === "invalid_union") {
+    const [one = [], list = []] = issue.errors;
+    const told = Array.isArray(issue.input) ? list : one;
+    return told.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }));
   }
   return [`${place === "" ? "(the whole file)" : place} must be ${allowed(issue)}, got ${show(issue.input)}`];
 }

@@ -49,8 +49,6 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
       body = await readBody(body, length, Math.min(leftMs, route.config.timeout.timeoutMs), signal);
     const outgoing = {
       method,
-      origin: route.origin,
-      path: target.path,
       headers: toUpstreamHeaders(headers, {
         clientAddress: incoming.clientAddress,
         scheme: target.scheme,
@@ -74,8 +72,11 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     const pipeline = repeatable ? route.repeatable : route.once;
     const response = await pipeline.execute(
       (context) => {
+        const { origin, basePath } = route.endpointOf(context);
         const timed = withRemaining(outgoing.headers, told, route, context);
-        return send(upstream, { ...outgoing, headers: timed, signal: context.signal }, context, incoming.waitUntil);
+        const path = basePath + target.rest;
+        const request = { ...outgoing, origin, path, headers: timed, signal: context.signal };
+        return send(upstream, request, context, incoming.waitUntil);
       },
       { ...judgement, isIgnored, signal, deadline },
     );
@@ -120,10 +121,11 @@ async function send(
 interface Target {
   readonly scheme: string;
   readonly host: string;
-  readonly path: string;
+  /** Path and query as they came, without the route's prefix; the upstream's own path is put before. */
+  readonly rest: string;
 }
 
-/** The path and query for the upstream, as they came, with the route's prefix replaced by the upstream's own. */
+/** What came, taken apart. */
 function toTarget(route: Route, url: string): Target {
   // Encoded dots are dots (WHATWG URL): without this they would climb out of the upstream's own path.
   const full = /%2e/i.test(url) ? new URL(url).href : url;
@@ -138,7 +140,7 @@ function toTarget(route: Route, url: string): Target {
   return {
     scheme: full.slice(0, afterScheme - 3),
     host: full.slice(afterScheme, pathStart),
-    path: route.basePath + (rest[0] === "/" ? rest : `/${rest}`),
+    rest: rest[0] === "/" ? rest : `/${rest}`,
   };
 }
 

@@ -10,8 +10,11 @@ import {
   exponentialBackoff,
   type FailedAttempt,
   type Judgement,
+  loadBalance,
+  type LoadBalance,
   type Meter,
   type Observer,
+  type OperationContext,
   pipeline,
   type Pipeline,
   type Policy,
@@ -38,11 +41,19 @@ export interface RouteSeams {
   readonly permitLeaseMs?: number | undefined;
 }
 
+/** One upstream of a route. */
+export interface Endpoint {
+  readonly origin: string;
+  /** Its own path, without a slash at its end. */
+  readonly basePath: string;
+}
+
 export interface Route {
   readonly config: RouteConfig;
-  readonly origin: string;
-  /** The upstream's own path, without a slash at its end. */
-  readonly basePath: string;
+  /** Which upstream an attempt goes to. */
+  readonly endpointOf: (context: OperationContext) => Endpoint;
+  /** Of a route with several upstreams. */
+  readonly balance: LoadBalance<Endpoint> | undefined;
   readonly breaker: CircuitBreaker;
   readonly limit: ConcurrencyLimit;
   /** For requests that may be sent again. */
@@ -55,7 +66,7 @@ export interface Route {
 export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
   const { observer, meter, clock = systemClock, random = systemRandom, admission, permitLeaseMs } = seams;
   const { name } = config;
-  const { origin, pathname } = new URL(config.upstream);
+  const [endpoint, ...others] = [config.upstream].flat().map(toEndpoint) as [Endpoint, ...Endpoint[]];
   const deadline = timeout({ timeoutMs: config.timeout.timeoutMs, clock });
   const attempts = retry({
     maxAttempts: config.retry.maxAttempts,
@@ -76,18 +87,38 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     clock,
   });
   const limit = concurrencyLimit({ name, ...config.concurrencyLimit, leaseMs: permitLeaseMs, clock });
-  const guards = [...(admission ? [admission] : []), breaker, limit];
+  // One upstream is not chosen.
+  const balance =
+    others.length === 0
+      ? undefined
+      : loadBalance({
+          name,
+          endpoints: [endpoint, ...others],
+          nameOf: ({ origin, basePath }) => origin + basePath,
+          trip: () => consecutiveFailures({ maxFailures: config.loadBalance.maxFailures }),
+          ejectMs: config.loadBalance.ejectMs,
+          maxEjectedRatio: config.loadBalance.maxEjectedRatio,
+          leaseMs: permitLeaseMs,
+          clock,
+          random,
+        });
+  const guards = [...(admission ? [admission] : []), breaker, limit, ...(balance ? [balance] : [])];
   const options = { name, observer, meter, clock };
   return {
     config,
-    origin,
-    basePath: pathname.replace(/\/$/, ""),
+    endpointOf: balance ? (context) => balance.of(context) : () => endpoint,
+    balance,
     breaker,
     limit,
     repeatable: pipeline(options, deadline, attempts, ...guards),
     once: pipeline(options, deadline, ...guards),
     clock,
   };
+}
+
+function toEndpoint(url: string): Endpoint {
+  const { origin, pathname } = new URL(url);
+  return { origin, basePath: pathname.replace(/\/$/, "") };
 }
 
 /** A client that was told to slow down does not come back at once. */

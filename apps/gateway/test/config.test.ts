@@ -28,6 +28,7 @@ describe("parseConfig", () => {
       retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536 },
       circuitBreaker: { maxFailures: 5, openMs: 30_000 },
       concurrencyLimit: { maxConcurrent: 200, maxQueue: 200, maxWaitMs: 1000 },
+      loadBalance: { maxFailures: 5, ejectMs: 30_000, maxEjectedRatio: 0.5 },
     });
   });
 
@@ -62,6 +63,21 @@ describe("parseConfig", () => {
     [
       { routes: [{ ...route, upstream: "http://user:secret@x" }] },
       'routes[0].upstream must be a URL without query, fragment and credentials, got "http://user:secret@x"',
+    ],
+    [{ routes: [{ ...route, upstream: 5 }] }, "routes[0].upstream must be of type string, got 5"],
+    [{ routes: [{ ...route, upstream: [] }] }, "routes[0].upstream must be a list that is not empty, got []"],
+    [
+      { routes: [{ ...route, upstream: ["http://a", "b", "http://c?d"] }] },
+      'routes[0].upstream[1] must be an http:// or https:// URL, got "b"\n' +
+        '  routes[0].upstream[2] must be a URL without query, fragment and credentials, got "http://c?d"',
+    ],
+    [
+      { routes: [{ ...route, upstream: ["http://a", "http://a"] }] },
+      'routes[0].upstream[1] must be listed once, got "http://a"',
+    ],
+    [
+      { routes: [{ ...route, loadBalance: { maxEjectedRatio: 2 } }] },
+      "routes[0].loadBalance.maxEjectedRatio must be at most 1, got 2",
     ],
     [
       { routes: [{ ...route, methods: ["GET", "BREW"] }] },

@@ -96,6 +96,21 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
         timeout: { timeoutMs: 100_000 },
         circuitBreaker: { maxFailures: 1 },
       },
+      { name: "spread", pathPrefix: "/spread", upstream: [`${demo}/status`, `${demo}/bytes`], ...quick },
+      {
+        name: "half-down",
+        pathPrefix: "/half-down",
+        upstream: [`http://127.0.0.1:${closed}`, `${demo}/status/`],
+        ...quick,
+      },
+      {
+        name: "ejecting",
+        pathPrefix: "/ejecting",
+        upstream: [demo, `http://127.0.0.1:${closed}`],
+        retry: { maxAttempts: 1 },
+        circuitBreaker: { maxFailures: 1000 },
+        loadBalance: { maxFailures: 2 },
+      },
       {
         name: "uploads",
         pathPrefix: "/uploads",

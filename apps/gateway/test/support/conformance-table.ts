@@ -2,6 +2,7 @@
 // few facts about it are expected outright, so that equal but wrong answers do not pass.
 import { expect } from "vitest";
 import { digest, echo, type Entry, get, inPieces, json, pattern, problemOf } from "./conformance-entry.ts";
+import { upstreams } from "./conformance-upstreams.ts";
 import { deadlines } from "./conformance-deadlines.ts";
 import { failures } from "./conformance-failures.ts";
 
@@ -198,4 +199,5 @@ export const conformanceTable: readonly Entry[] = [
   ...failures,
   ...own,
   ...deadlines,
+  ...upstreams,
 ];
