@@ -1,6 +1,6 @@
 // Where calls are counted: plain fields and typed arrays, made once for each name and error. Names come from the outside,
 // so every place that keeps one has a bound; what is past it is counted together.
-import { type Call, type HeadgateEvent, isRefusal, type PipelineMeter } from "@headgate/core";
+import { type Call, type HeadgateEvent, isHeadgateError, isRefusal, type PipelineMeter } from "@headgate/core";
 import * as definitions from "./definitions.ts";
 import { ErrorTypes, outcomes, type PipelineOutcome } from "./error-types.ts";
 import { Histogram } from "./histogram.ts";
@@ -76,6 +76,8 @@ export class PipelineCounts implements PipelineMeter {
   budgetDenied = 0;
   totalTimeouts = 0;
   attemptTimeouts = 0;
+  /** Calls that ended because the time of their caller was up. */
+  deadlineTimeouts = 0;
   fallbacks = 0;
   /** Calls that a fallback has answered, as far as they have not ended yet. */
   private fallingBack = 0;
@@ -130,7 +132,10 @@ export class PipelineCounts implements PipelineMeter {
     const { outcome, result } = call;
     if (outcome === "success") return this.hasFallenBack(call) ? this.answered : this.success;
     // What is ignored is a refusal of ours, or the caller's own end of the call, with whatever reason.
-    if (outcome === "ignored" && !isRefusal(result)) return this.cancelled;
+    if (outcome === "ignored" && !isRefusal(result)) {
+      if (isHeadgateError(result) && (result as { scope?: unknown }).scope === "deadline") this.deadlineTimeouts++;
+      return this.cancelled;
+    }
     return this.failedWith(this.shared.errorTypes.of(result));
   }
 

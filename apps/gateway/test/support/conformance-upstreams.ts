@@ -13,7 +13,7 @@ export const upstreams: readonly Entry[] = [
   {
     name: "requests are spread over the upstreams, each with a path of its own",
     // One answers with the status, the other with so many bytes.
-    act: async ({ url }) => [...new Set(await statuses(40, `${url}/spread/204`))].sort(),
+    act: async ({ url }) => [...new Set(await statuses(40, `${url}/spread/204`))].sort((a, b) => a - b),
     expect: [200, 204],
   },
   {
