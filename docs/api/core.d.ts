@@ -8,6 +8,35 @@ export interface AcquireOptions {
     readonly priority?: number | undefined;
 }
 
+export type AdaptiveThrottle = Policy & {
+    readonly kind: "adaptive-throttle";
+    readonly name: string;
+    readonly rejectRatio: number;
+    readonly requests: number;
+    readonly accepts: number;
+    readonly rejected: number;
+};
+
+export declare class AdaptiveThrottleError extends HeadgateError {
+    readonly throttle: string;
+    readonly rejectRatio: number;
+    constructor(throttle: string, rejectRatio: number);
+    get name(): string;
+    get refusal(): boolean;
+    get message(): string;
+}
+
+export interface AdaptiveThrottleOptions {
+    readonly name?: string;
+    readonly acceptMultiplier?: number;
+    readonly windowMs?: number;
+    readonly buckets?: number;
+    readonly minCalls?: number;
+    readonly maxRejectRatio?: number;
+    readonly clock?: Clock;
+    readonly random?: Random;
+}
+
 export type Backoff = (retry: number, random: Random, previousDelayMs?: number) => number;
 
 export type Cache = Policy & {
@@ -252,6 +281,19 @@ export interface CountedRetryBudget extends RetryBudget {
     readonly deniedByConcurrency: number;
 }
 
+export interface EndpointSnapshot<E> {
+    readonly endpoint: E;
+    readonly name: string;
+    readonly state: EndpointState;
+    readonly ejectedForMs: number;
+    readonly inFlight: number;
+    readonly latencyMs: number | undefined;
+    readonly picked: number;
+    readonly ejections: number;
+}
+
+export type EndpointState = "healthy" | "ejected" | "probing";
+
 export type EnterStep = "pass" | "park" | "end";
 
 export interface ExecuteOptions<T> extends Judgement<T> {
@@ -482,6 +524,23 @@ export type HeadgateEvent = {
     readonly operation: "get" | "set" | "clone" | "defer";
     readonly error: unknown;
 } | {
+    readonly type: "adaptive-throttle.rejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly rejectRatio: number;
+} | {
+    readonly type: "load-balance.ejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly endpoint: string;
+    readonly ejectMs: number;
+    readonly cause: unknown;
+} | {
+    readonly type: "load-balance.restored";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly endpoint: string;
+} | {
     readonly type: "operation.abandoned";
     readonly pipeline: string;
     readonly attempt: number;
@@ -634,6 +693,27 @@ export interface LoadShedOptions {
     readonly intervalMs?: number;
     readonly minRetryAfterMs?: number;
     readonly maxRetryAfterMs?: number;
+export type LoadBalance<E> = Policy & {
+    readonly kind: "load-balance";
+    readonly name: string;
+    readonly ejected: number;
+    of(context: OperationContext): E;
+    snapshot(): EndpointSnapshot<E>[];
+};
+
+export interface LoadBalanceOptions<E> {
+    readonly endpoints: readonly E[];
+    readonly name?: string;
+    readonly nameOf?: (endpoint: E, index: number) => string;
+    readonly trip?: () => Trip;
+    readonly ejectMs?: number;
+    readonly ejectFactor?: number;
+    readonly maxEjectMs?: number;
+    readonly ejectJitter?: number;
+    readonly healthyMs?: number;
+    readonly maxEjectedRatio?: number;
+    readonly decayMs?: number;
+    readonly leaseMs?: number | undefined;
     readonly clock?: Clock;
     readonly random?: Random;
 }
@@ -946,6 +1026,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
     readonly retry?: Omit<Part<RetryOptions>, "budget"> | false;
     readonly retryBudget?: RetryBudget | false;
     readonly hedge?: Omit<Part<HedgeOptions>, "budget"> | undefined;
+    readonly retry?: Part<RetryOptions> | false;
+    readonly adaptiveThrottle?: Part<AdaptiveThrottleOptions> | undefined;
     readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
     readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
     readonly chaos?: Part<ChaosOptions> | undefined;
@@ -1014,6 +1096,8 @@ export interface TripCounts {
 
 export type TripResult = "success" | "failure" | "overload" | "slow";
 
+export declare function adaptiveThrottle(options?: AdaptiveThrottleOptions): AdaptiveThrottle;
+
 export declare function cache(options: CacheOptions): Cache;
 
 export declare function chaos(options: ChaosOptions): Chaos;
@@ -1058,6 +1142,7 @@ export declare function logTransitions(options: LogTransitionsOptions): Observer
 export declare function loadShed(options: LoadShedOptions): LoadShed;
 
 export declare function lowerPriority(priority?: number): number;
+export declare function loadBalance<E>(options: LoadBalanceOptions<E>): LoadBalance<E>;
 
 export declare function memoryCacheStore(options?: MemoryCacheStoreOptions): MemoryCacheStore;
 
@@ -1202,11 +1287,15 @@ export interface FetchSettings {
     readonly idempotentMethods?: readonly string[];
     readonly isFailure?: ((response: Response) => boolean) | undefined;
     readonly isOverload?: ((result: unknown) => boolean) | undefined;
+    readonly forwardDeadline?: boolean | ForwardDeadlineOptions | undefined;
     readonly wallClock?: () => number;
 }
 
 export interface HeadersLike {
     get(name: string): string | null | undefined;
+export interface ForwardDeadlineOptions {
+    readonly header?: string;
+    readonly marginMs?: number;
 }
 
 export interface ResilientFetch {
@@ -1243,6 +1332,11 @@ export interface StandardFetchOptions {
 }
 
 export declare function formatPriority(priority: number): string;
+export declare const deadlineFields: readonly string[];
+
+export declare function formatRemainingMs(name: string, remainingMs: number): string;
+
+export declare function parseRemainingMs(read: (name: string) => string | null | undefined, fields?: readonly string[]): number;
 
 export declare function parseRetryAfter(value: string | null | undefined, date?: string | null, wallClock?: () => number): number | undefined;
 

@@ -49,4 +49,11 @@ export const groups = {
     "chaos.ts",
     "registry.ts",
   ],
+  spread: [
+    "adaptive-throttle.ts",
+    "adaptive-throttle-window.ts",
+    "load-balance.ts",
+    "load-balance-endpoint.ts",
+    "load-balance-policy.ts",
+  ],
 };

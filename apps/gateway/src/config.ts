@@ -74,6 +74,53 @@ const loadShed = z.strictObject({
     ),
 });
 
+const deadline = z.strictObject({
+  trusted: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether the client is believed how long it waits: X-Request-Timeout-Ms, grpc-timeout, x-envoy-expected-rq-timeout-ms. Only behind peers of one's own.",
+    ),
+  marginMs: z
+    .number()
+    .min(0)
+    .lte(maxDelayMs)
+    .default(10)
+    .describe("What is kept back of the remaining time when the upstream is told it, for the way there and back."),
+});
+
+const loadBalance = z.strictObject({
+  maxFailures: z
+    .int()
+    .min(1)
+    .default(5)
+    .describe("Failures in a row that take one of several upstreams out of use, counted as for the circuit."),
+  ejectMs: durationMs
+    .default(30_000)
+    .describe("How long it stays out of use at first, until a request tries it again; longer each time that fails."),
+  maxEjectedRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe("The largest share of upstreams out of use at a time; one is always left. 0 takes none out of use."),
+});
+
+const upstreamUrl = z
+  .url({ protocol: /^https?$/, hostname: /.+/ })
+  .refine((url) => !/[?#]/.test(url) && !/\/\/[^/]*@/.test(url), {
+    error: "a URL without query, fragment and credentials",
+  });
+
+const upstreamList = z
+  .array(upstreamUrl)
+  .min(1)
+  .check(({ value, issues }) => {
+    value.forEach((url, i) => {
+      if (value.indexOf(url) < i) issues.push({ code: "custom", path: [i], message: "listed once", input: url });
+    });
+  });
+
 const route = z.strictObject({
   name: z
     .string()
@@ -91,11 +138,10 @@ const route = z.strictObject({
     .default([...methods])
     .describe("Other methods are answered with 405."),
   upstream: z
-    .url({ protocol: /^https?$/, hostname: /.+/ })
-    .refine((url) => !/[?#]/.test(url) && !/\/\/[^/]*@/.test(url), {
-      error: "a URL without query, fragment and credentials",
-    })
-    .describe("http:// or https:// URL; its path is put before the rest of the request's."),
+    .union([upstreamUrl, upstreamList])
+    .describe(
+      "http:// or https:// URL, or a list of them over which requests are spread; its path is put before the rest of the request's.",
+    ),
   trustForwarded: z
     .boolean()
     .default(false)
@@ -109,10 +155,12 @@ const route = z.strictObject({
     .default(false)
     .describe("Whether responses say in Server-Timing how long the request waited and how long the upstream took."),
   timeout: timeout.prefault({}),
+  deadline: deadline.prefault({}),
   retry: retry.prefault({}),
   circuitBreaker: circuitBreaker.prefault({}),
   concurrencyLimit: concurrencyLimit.prefault({}),
   loadShed: loadShed.prefault({}),
+  loadBalance: loadBalance.prefault({}),
 });
 
 const config = z
@@ -131,7 +179,17 @@ const config = z
         issues.push({ code: "custom", path: ["routes", i, key], message: "used by one route only", input: one[key] });
       });
     }
+  })
+  .check(checkMargins);
+
+/** A margin that leaves no time would refuse every request. */
+function checkMargins({ value, issues }: z.core.ParsePayload<{ routes: readonly RouteConfig[] }>): void {
+  value.routes.forEach(({ deadline: { marginMs }, timeout: { timeoutMs } }, i) => {
+    if (marginMs < timeoutMs) return;
+    const message = `less than timeout.timeoutMs (${timeoutMs})`;
+    issues.push({ code: "custom", path: ["routes", i, "deadline", "marginMs"], message, input: marginMs });
   });
+}
 
 export type RouteConfig = z.output<typeof route>;
 export type GatewayConfig = z.output<typeof config>;
@@ -169,6 +227,12 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
   );
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => `${place === "" ? key : `${place}.${key}`} is not a known setting`);
+  }
+  // Of what may be one thing or a list, what is wrong with the one that came.
+  if (issue.code === "invalid_union") {
+    const [one = [], list = []] = issue.errors;
+    const told = Array.isArray(issue.input) ? list : one;
+    return told.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }));
   }
   return [`${place === "" ? "(the whole file)" : place} must be ${allowed(issue)}, got ${show(issue.input)}`];
 }

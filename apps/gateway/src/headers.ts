@@ -1,4 +1,5 @@
 // Which header fields pass through a proxy, and what it adds (RFC 9110 §7.6).
+import { deadlineFields } from "@headgate/core/fetch";
 import type { HeaderList, UpstreamRequest } from "./upstream.ts";
 
 /** Fields that are about one connection, not about the message. */
@@ -14,7 +15,16 @@ const hopByHop = new Set([
   "upgrade",
   "http2-settings",
 ]);
-const setHere = new Set(["host", "expect", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+const setHere = new Set([
+  "host",
+  "expect",
+  "via",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  // How long the client waits is taken over or not believed; it never goes on as it came.
+  ...deadlineFields,
+]);
 const pseudonym = "1.1 headgate";
 
 /** The value of a field, several joined by a comma; undefined without any. `name` is in lower case. */

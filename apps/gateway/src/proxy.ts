@@ -1,6 +1,7 @@
 // Carries one request to its route's upstream and the response back, both as streams.
 import { isHeadgateError, type OperationContext, type TimeoutError } from "@headgate/core";
 import { problem } from "@headgate/hono";
+import { clientLeavesMs, toldFields, withRemaining } from "./deadline.ts";
 import { GatewayError, gatewayProblems } from "./gateway-error.ts";
 import { field, toClientHeaders, toUpstreamHeaders, withTrace } from "./headers.ts";
 import { readBody } from "./read-body.ts";
@@ -43,12 +44,14 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     const target = toTarget(route, request.url);
     const length = bodyLength(headers);
     const repeatable = idempotent.includes(method) && length <= route.config.retry.maxBodyBytes;
+    const leftMs = clientLeavesMs(headers, route);
+    const deadline = deadlineOf(route, leftMs);
+    const told = toldFields(headers);
     let body: UpstreamRequest["body"] = length === 0 ? null : request.body;
-    if (body !== null && repeatable) body = await readBody(body, length, route.config.timeout.timeoutMs, signal);
+    if (body !== null && repeatable && leftMs > route.config.deadline.marginMs)
+      body = await readBody(body, length, Math.min(leftMs, route.config.timeout.timeoutMs), signal);
     const outgoing = {
       method,
-      origin: route.origin,
-      path: target.path,
       headers: toUpstreamHeaders(headers, {
         clientAddress: incoming.clientAddress,
         scheme: target.scheme,
@@ -63,6 +66,8 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     };
     const isIgnored = (result: unknown) => {
       if (!isTimeout(result)) return result instanceof ClientBodyError;
+      // There was no time left to send it.
+      if (result.scope === "deadline") return true;
       // While it is the client that is waited for, the upstream is not slow.
       clientIsSlow = upload.awaited;
       return clientIsSlow;
@@ -72,13 +77,15 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     const response = await pipeline.execute(
       (context) => {
         timing?.sent();
-        let sent: HeaderList = outgoing.headers;
+        const { origin, basePath } = route.endpointOf(context);
+        const path = basePath + target.rest;
+        let sent: HeaderList = withRemaining(outgoing.headers, told, route, context);
         if (call) sent = withPriority(sent, call.priority, context.attempt);
-        if (route.traceRequest) sent = withTrace({ ...outgoing, headers: sent }, route.traceRequest);
-        const request = { ...outgoing, headers: sent, signal: context.signal };
+        if (route.traceRequest) sent = withTrace({ ...outgoing, origin, path, headers: sent }, route.traceRequest);
+        const request = { ...outgoing, origin, path, headers: sent, signal: context.signal };
         return send(upstream, request, context, incoming.waitUntil);
       },
-      { ...judgement, ...call, isIgnored, signal },
+      { ...judgement, ...call, isIgnored, signal, deadline },
     );
     const fields = toClientHeaders(response.headers);
     if (timing) fields.push("server-timing", String(timing));
@@ -89,6 +96,12 @@ export async function proxy(route: Route, incoming: Incoming, upstream: Upstream
     if (clientIsSlow && isTimeout(error)) return problem(bodyTooSlow(error.timeoutMs), gatewayProblems);
     return problem(error, gatewayProblems);
   }
+}
+
+/** When the client's time is up; undefined for one that says nothing. A request that leaves too little is not begun. */
+function deadlineOf({ clock, config }: Route, leftMs: number): number | undefined {
+  if (leftMs === Number.POSITIVE_INFINITY) return undefined;
+  return clock.now() + (leftMs > config.deadline.marginMs ? leftMs : 0);
 }
 
 function isTimeout(error: unknown): error is TimeoutError {
@@ -117,10 +130,11 @@ async function send(
 interface Target {
   readonly scheme: string;
   readonly host: string;
-  readonly path: string;
+  /** Path and query as they came, without the route's prefix; the upstream's own path is put before. */
+  readonly rest: string;
 }
 
-/** The path and query for the upstream, as they came, with the route's prefix replaced by the upstream's own. */
+/** What came, taken apart. */
 function toTarget(route: Route, url: string): Target {
   // Encoded dots are dots (WHATWG URL): without this they would climb out of the upstream's own path.
   const full = /%2e/i.test(url) ? new URL(url).href : url;
@@ -135,7 +149,7 @@ function toTarget(route: Route, url: string): Target {
   return {
     scheme: full.slice(0, afterScheme - 3),
     host: full.slice(afterScheme, pathStart),
-    path: route.basePath + (rest[0] === "/" ? rest : `/${rest}`),
+    rest: rest[0] === "/" ? rest : `/${rest}`,
   };
 }
 

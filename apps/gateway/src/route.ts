@@ -10,8 +10,11 @@ import {
   exponentialBackoff,
   type FailedAttempt,
   type Judgement,
+  loadBalance,
+  type LoadBalance,
   type Meter,
   type Observer,
+  type OperationContext,
   pipeline,
   type Pipeline,
   type Policy,
@@ -47,11 +50,19 @@ export interface RouteSeams {
   readonly shedSignals?: readonly ShedSignal[] | undefined;
 }
 
+/** One upstream of a route. */
+export interface Endpoint {
+  readonly origin: string;
+  /** Its own path, without a slash at its end. */
+  readonly basePath: string;
+}
+
 export interface Route {
   readonly config: RouteConfig;
-  readonly origin: string;
-  /** The upstream's own path, without a slash at its end. */
-  readonly basePath: string;
+  /** Which upstream an attempt goes to. */
+  readonly endpointOf: (context: OperationContext) => Endpoint;
+  /** Of a route with several upstreams. */
+  readonly balance: LoadBalance<Endpoint> | undefined;
   readonly breaker: CircuitBreaker;
   readonly limit: ConcurrencyLimit;
   /** Undefined where the route does not want it. */
@@ -68,7 +79,7 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
   const { observer, meter, tracer, traceRequest, clock = systemClock, random = systemRandom } = seams;
   const { admission, permitLeaseMs } = seams;
   const { name } = config;
-  const { origin, pathname } = new URL(config.upstream);
+  const [endpoint, ...others] = [config.upstream].flat().map(toEndpoint) as [Endpoint, ...Endpoint[]];
   const deadline = timeout({ timeoutMs: config.timeout.timeoutMs, clock });
   const attempts = retry({
     maxAttempts: config.retry.maxAttempts,
@@ -77,6 +88,8 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
       maxMs: Math.max(config.retry.initialMs, config.retry.maxMs),
     }),
     shouldRetry,
+    // With no more than the margin left an attempt would not be sent.
+    minAttemptMs: config.deadline.marginMs + 1,
     clock,
     random,
   });
@@ -90,12 +103,27 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
   const limit = concurrencyLimit({ name, ...config.concurrencyLimit, order, leaseMs: permitLeaseMs, clock });
   const loadShed = routeLoadShed(config, limit, { clock, random, signals: seams.shedSignals ?? [] });
   const entrance = loadShed ? [deadline, loadShed.policy] : [deadline];
-  const guards = [...(admission ? [admission] : []), breaker, limit];
+  // One upstream is not chosen.
+  const balance =
+    others.length === 0
+      ? undefined
+      : loadBalance({
+          name,
+          endpoints: [endpoint, ...others],
+          nameOf: ({ origin, basePath }) => origin + basePath,
+          trip: () => consecutiveFailures({ maxFailures: config.loadBalance.maxFailures }),
+          ejectMs: config.loadBalance.ejectMs,
+          maxEjectedRatio: config.loadBalance.maxEjectedRatio,
+          leaseMs: permitLeaseMs,
+          clock,
+          random,
+        });
+  const guards = [...(admission ? [admission] : []), breaker, limit, ...(balance ? [balance] : [])];
   const options = { name, observer, meter, tracer, clock };
   return {
     config,
-    origin,
-    basePath: pathname.replace(/\/$/, ""),
+    endpointOf: balance ? (context) => balance.of(context) : () => endpoint,
+    balance,
     breaker,
     limit,
     loadShed,
@@ -104,6 +132,11 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     clock,
     traceRequest,
   };
+}
+
+function toEndpoint(url: string): Endpoint {
+  const { origin, pathname } = new URL(url);
+  return { origin, basePath: pathname.replace(/\/$/, "") };
 }
 
 /** A client that was told to slow down does not come back at once. */

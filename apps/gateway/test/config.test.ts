@@ -25,10 +25,12 @@ describe("parseConfig", () => {
       baggage: [],
       serverTiming: false,
       timeout: { timeoutMs: 5000 },
+      deadline: { trusted: false, marginMs: 10 },
       retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536 },
       circuitBreaker: { maxFailures: 5, openMs: 30_000 },
       concurrencyLimit: { maxConcurrent: 200, maxQueue: 200, maxWaitMs: 1000 },
       loadShed: { enabled: false, trustPriority: false },
+      loadBalance: { maxFailures: 5, ejectMs: 30_000, maxEjectedRatio: 0.5 },
     });
   });
 
@@ -51,6 +53,10 @@ describe("parseConfig", () => {
       { routes: [{ ...route, baggage: ["user id"] }] },
       'routes[0].baggage[0] must be a string like /^[!#$%&\'*+.^_`|~0-9A-Za-z-]+$/, got "user id"',
     ],
+    [
+      { routes: [{ ...route, timeout: { timeoutMs: 10 } }] },
+      "routes[0].deadline.marginMs must be less than timeout.timeoutMs (10), got 10",
+    ],
     [{ routes: [route], port: 1 }, "port is not a known setting"],
     [
       { routes: [{ ...route, upstream: "ftp://x" }] },
@@ -59,6 +65,21 @@ describe("parseConfig", () => {
     [
       { routes: [{ ...route, upstream: "http://user:secret@x" }] },
       'routes[0].upstream must be a URL without query, fragment and credentials, got "http://user:secret@x"',
+    ],
+    [{ routes: [{ ...route, upstream: 5 }] }, "routes[0].upstream must be of type string, got 5"],
+    [{ routes: [{ ...route, upstream: [] }] }, "routes[0].upstream must be a list that is not empty, got []"],
+    [
+      { routes: [{ ...route, upstream: ["http://a", "b", "http://c?d"] }] },
+      'routes[0].upstream[1] must be an http:// or https:// URL, got "b"\n' +
+        '  routes[0].upstream[2] must be a URL without query, fragment and credentials, got "http://c?d"',
+    ],
+    [
+      { routes: [{ ...route, upstream: ["http://a", "http://a"] }] },
+      'routes[0].upstream[1] must be listed once, got "http://a"',
+    ],
+    [
+      { routes: [{ ...route, loadBalance: { maxEjectedRatio: 2 } }] },
+      "routes[0].loadBalance.maxEjectedRatio must be at most 1, got 2",
     ],
     [
       { routes: [{ ...route, methods: ["GET", "BREW"] }] },

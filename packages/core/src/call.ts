@@ -53,6 +53,24 @@ export interface ExecuteOptions<T> extends Judgement<T> {
   readonly weight?: number | undefined;
 }
 
+/** Of a call that was made by `runInside`. */
+interface InsideOptions extends ExecuteOptions<unknown> {
+  readonly within: Call;
+}
+
+/** Whether the call was made by `runInside`. */
+export function isInside({ options }: Call): boolean {
+  return (options as Partial<InsideOptions>).within !== undefined;
+}
+
+/** The call and those that it was made inside of, the outermost last. */
+export function callsAround(call: Call): Call[] {
+  const calls: Call[] = [];
+  for (let each: Call | undefined = call; each; each = (each.options as Partial<InsideOptions>).within)
+    calls.push(each);
+  return calls;
+}
+
 /** The end of everything inside the policy at `at`; -1 is the caller itself. */
 export interface Cut {
   readonly at: number;
@@ -277,7 +295,7 @@ export class Call {
    * policies further out are not told. `settled` is called once, before this returns when nothing inside had to wait.
    */
   runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call {
-    return this.runApart(at, { ...this.options, signal: undefined, deadline: undefined }, null, settled);
+    return this.runApart(at, { ...this.options, signal: undefined, deadline: undefined, within: this }, null, settled);
   }
 
   /**
@@ -287,12 +305,12 @@ export class Call {
   fork(at: number, settled: (result: OperationResult<unknown>) => void): Call {
     let { timer } = this;
     while (timer !== null && timer.at >= at) timer = timer.outer;
-    return this.runApart(at, { ...this.options, signal: undefined }, timer, settled);
+    return this.runApart(at, { ...this.options, signal: undefined, within: this }, timer, settled);
   }
 
   private runApart(
     at: number,
-    options: ExecuteOptions<unknown>,
+    options: InsideOptions,
     timer: TimeoutTimer | null,
     settled: (result: OperationResult<unknown>) => void,
   ): Call {

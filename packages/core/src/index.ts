@@ -2,6 +2,8 @@ export { adaptiveLimit } from "./adaptive-limit.ts";
 export type { AdaptiveLimit, AdaptiveLimitOptions } from "./adaptive-limit.ts";
 export { aimdLimit } from "./aimd-limit.ts";
 export type { AimdLimitOptions } from "./aimd-limit.ts";
+export { adaptiveThrottle, AdaptiveThrottleError } from "./adaptive-throttle.ts";
+export type { AdaptiveThrottle, AdaptiveThrottleOptions } from "./adaptive-throttle.ts";
 export { constantBackoff, exponentialBackoff, linearBackoff } from "./backoff.ts";
 export type {
   Backoff,
@@ -64,6 +66,9 @@ export type { LoadShed, LoadShedOptions, ShedCount } from "./load-shed.ts";
 export { LoadShedError } from "./load-shed-error.ts";
 export { latencySignal, limitSignal } from "./load-shed-signals.ts";
 export type { LatencySignalOptions, LimitSignalOptions, OverloadBounds, ShedSignal } from "./load-shed-signals.ts";
+export { loadBalance } from "./load-balance.ts";
+export type { EndpointSnapshot, LoadBalance, LoadBalanceOptions } from "./load-balance.ts";
+export type { EndpointState } from "./load-balance-endpoint.ts";
 export type { Meter, PipelineMeter } from "./meter.ts";
 export type { HeadgateEvent, Observer } from "./observer.ts";
 export { PolicyOrderError } from "./order.ts";

@@ -227,6 +227,31 @@ export type HeadgateEvent =
       readonly pipeline: string;
       /** Attempts that were sent beside each other so far. */
       readonly attempts: number;
+    }
+  | {
+      readonly type: "adaptive-throttle.rejected";
+      readonly pipeline: string;
+      readonly name: string;
+      /** The share of attempts that is refused now. */
+      readonly rejectRatio: number;
+    }
+  | {
+      /** An endpoint is out of use. */
+      readonly type: "load-balance.ejected";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly endpoint: string;
+      /** For how long. */
+      readonly ejectMs: number;
+      /** The failure that did it; undefined when slow calls did. */
+      readonly cause: unknown;
+    }
+  | {
+      /** It is in use again. */
+      readonly type: "load-balance.restored";
+      readonly pipeline: string;
+      readonly name: string;
+      readonly endpoint: string;
     };
 
 /** Is told what happens. Must not throw; what it throws is dropped, because telling must not change a call. */

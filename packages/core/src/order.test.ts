@@ -99,11 +99,46 @@ describe("pipeline", () => {
     [timeout({ timeoutMs: 100 }), timeout({ timeoutMs: 100 }), notShorter],
     [timeout({ timeoutMs: 100 }), timeout({ timeoutMs: 101 }), notShorter],
     [timeout({ timeoutMs: 101 }), timeout({ timeoutMs: 100 }), idle],
-    ...[fallbackLike, timeout(), retry(), circuitBreaker(), limit()].map((inner): [Policy, Policy, string] => [
-      named("chaos"),
-      inner,
-      hidden,
+    ...[
+      fallbackLike,
+      timeout(),
+      retry(),
+      circuitBreaker(),
+      limit(),
+      named("adaptive-throttle"),
+      named("load-balance"),
+    ].map((inner): [Policy, Policy, string] => [named("chaos"), inner, hidden]),
+    ...["retry", "hedge"].map((kind): [Policy, Policy, string] => [
+      named("adaptive-throttle"),
+      named(kind),
+      "the adaptive throttle neither refuses nor sees the attempts that are made inside it, but only how they end in all",
     ]),
+    [
+      named("adaptive-throttle"),
+      fallbackLike,
+      "the adaptive throttle never sees that calls are turned away which the fallback inside it answers",
+    ],
+    [
+      circuitBreaker(),
+      named("adaptive-throttle"),
+      "the adaptive throttle would refuse probes of the circuit, which stays half-open meanwhile",
+    ],
+    ...["retry", "hedge"].map((kind): [Policy, Policy, string] => [
+      named("load-balance"),
+      named(kind),
+      "every attempt would go to the endpoint of the first",
+    ]),
+    ...["concurrency-limit", "rate-limit"].map((kind): [Policy, Policy, string] => [
+      named("load-balance"),
+      named(kind),
+      "the endpoint would be chosen before the call waits for its turn, and the wait taken for the endpoint's",
+    ]),
+    [
+      named("load-balance"),
+      fallbackLike,
+      "the load balance never sees the failures that the fallback inside it answers",
+    ],
+    [limit(), named("adaptive-throttle"), "a call would wait for its permit only to be refused"],
   ])("says why $0.kind may not stand outside $1.kind", (outer, inner, why) => {
     const problems = problemsOf(outer, inner);
     expect(problems).toHaveLength(1);

@@ -51,7 +51,15 @@ const delay = (policy: Policy): number => (policy as { readonly delayMs?: number
 const rules: readonly Rule[] = [
   {
     outer: "chaos",
-    inner: ["fallback", "timeout", "retry", "circuit-breaker", "concurrency-limit"],
+    inner: [
+      "fallback",
+      "timeout",
+      "retry",
+      "circuit-breaker",
+      "concurrency-limit",
+      "adaptive-throttle",
+      "load-balance",
+    ],
     why: "what chaos injects never reaches the policies inside it",
     fix: "put chaos innermost",
   },
@@ -162,6 +170,48 @@ const rules: readonly Rule[] = [
     why: "it decides once, before anything waits",
     fix: "put load-shed outside",
   })),
+  {
+    outer: "adaptive-throttle",
+    inner: ["retry", "hedge"],
+    why: "the adaptive throttle neither refuses nor sees the attempts that are made inside it, but only how they end in all",
+    fix: "put the adaptive throttle inside",
+  },
+  {
+    outer: "adaptive-throttle",
+    inner: ["fallback"],
+    why: "the adaptive throttle never sees that calls are turned away which the fallback inside it answers",
+    fix: "put the fallback outside the adaptive throttle",
+  },
+  {
+    outer: "circuit-breaker",
+    inner: ["adaptive-throttle"],
+    why: "the adaptive throttle would refuse probes of the circuit, which stays half-open meanwhile",
+    fix: "put the adaptive throttle outside the circuit breaker",
+  },
+  {
+    outer: "concurrency-limit",
+    inner: ["adaptive-throttle"],
+    why: "a call would wait for its permit only to be refused",
+    fix: "put the adaptive throttle outside the concurrency limit",
+  },
+  {
+    outer: "load-balance",
+    inner: ["retry", "hedge"],
+    why: "every attempt would go to the endpoint of the first",
+    fix: "put the load balance inside",
+  },
+  {
+    outer: "load-balance",
+    inner: ["concurrency-limit", "rate-limit"],
+    why: "the endpoint would be chosen before the call waits for its turn, and the wait taken for the endpoint's",
+    fix: "put the load balance inside",
+  },
+  {
+    outer: "load-balance",
+    inner: ["fallback"],
+    why: "the load balance never sees the failures that the fallback inside it answers",
+    fix: "put the fallback outside the load balance",
+  },
 ];
 
 /** @throws {PolicyOrderError} that names every wrong pair. */

@@ -22,6 +22,7 @@ describe("standardPipeline", () => {
       fallback: { handlers: [() => 1] },
       rateLimit: { limit: 10 },
       hedge: { delayMs: 50 },
+      adaptiveThrottle: {},
       chaos: { rate: 0, inject: { type: "failure" } },
     };
     expect(kinds(everything)).toEqual([
@@ -30,6 +31,7 @@ describe("standardPipeline", () => {
       "rate-limit",
       "retry",
       "hedge",
+      "adaptive-throttle",
       "circuit-breaker",
       "concurrency-limit",
       "timeout",

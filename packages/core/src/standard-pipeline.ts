@@ -1,4 +1,5 @@
 // The pipeline that is right for a call to something remote: every part in its place, and nothing to get in the wrong order.
+import { adaptiveThrottle, type AdaptiveThrottleOptions } from "./adaptive-throttle.ts";
 import { chaos, type ChaosOptions } from "./chaos.ts";
 import { circuitBreaker, type CircuitBreakerOptions } from "./circuit-breaker.ts";
 import { systemClock } from "./clock.ts";
@@ -36,6 +37,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
   readonly retryBudget?: RetryBudget | false;
   /** For an operation that may run twice at the same time: a second attempt beside one that is slow. @default none */
   readonly hedge?: Omit<Part<HedgeOptions>, "budget"> | undefined;
+  /** Refuses a share of the attempts while the dependency turns them away. @default none */
+  readonly adaptiveThrottle?: Part<AdaptiveThrottleOptions> | undefined;
   /** @default opens when half of at least 10 calls in 30 s failed, for 30 s at first */
   readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
   /** @default 100 at once, 100 more wait for a second at most */
@@ -47,8 +50,8 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
 }
 
 /**
- * Builds: fallback > total timeout > rate limit > retry > hedge > circuit breaker > concurrency limit > attempt timeout >
- * chaos > operation.
+ * Builds: fallback > total timeout > rate limit > retry > hedge > adaptive throttle > circuit breaker > concurrency limit >
+ * attempt timeout > chaos > operation.
  *
  * @throws {InvalidOptionError} for options out of bounds.
  * @throws {PolicyOrderError} for an attempt timeout that is not shorter than the total one.
@@ -64,6 +67,7 @@ export function standardPipeline(options: StandardPipelineOptions): Pipeline {
     options.rateLimit && rateLimit({ ...options.rateLimit, name, clock }),
     options.retry !== false && retry({ ...options.retry, budget, clock, random }),
     options.hedge && hedge({ ...options.hedge, budget: budget ?? false, clock }),
+    options.adaptiveThrottle && adaptiveThrottle({ ...options.adaptiveThrottle, name, clock, random }),
     options.circuitBreaker !== false &&
       circuitBreaker({ trip: timeWindow(), ...options.circuitBreaker, name, clock, random }),
     options.concurrencyLimit !== false &&

@@ -1,5 +1,6 @@
 // The time that the caller still has, taken over from the request and handed on to what the handler calls.
 import { type Clock, pipeline, systemClock } from "@headgate/core";
+import { deadlineFields, formatRemainingMs, parseRemainingMs } from "@headgate/core/fetch";
 import type { Context, MiddlewareHandler } from "hono";
 import type { RespondOptions } from "./answer.ts";
 import { checkFunction, checkNumber, maxDelayMs, rejectOption } from "@headgate/core/options";
@@ -51,15 +52,19 @@ export function deadline(options: DeadlineOptions = {}): MiddlewareHandler<Resil
     rejectOption("deadline.trusted", "a boolean or a function", trusted);
   if (respond !== undefined) checkFunction("deadline.respond", respond);
   const settings = { pipeline: pipeline({ name: "deadline", clock }), holdsBody: false, respond };
+  const fields = [header.toLowerCase(), ...deadlineFields.slice(1)];
   return async function deadline(c, next) {
     const believed = typeof trusted === "function" ? trusted(c) : trusted;
-    const leftMs = Math.min(maxMs, believed ? remainingOf(c, header) : Number.POSITIVE_INFINITY);
+    const leftMs = Math.min(
+      maxMs,
+      believed ? parseRemainingMs((name) => c.req.header(name), fields) : Number.POSITIVE_INFINITY,
+    );
     await runChain(settings, c, next, clock.now() + leftMs);
   };
 }
 
 export interface RemainingHeadersOptions {
-  /** @default "X-Request-Timeout-Ms" */
+  /** @default "X-Request-Timeout-Ms", in milliseconds; `grpc-timeout` is written in its own form */
   readonly header?: string;
   /** What is kept back for the way there and back. A number of at least 0. @default 10 */
   readonly marginMs?: number;
@@ -75,25 +80,6 @@ export function remainingHeaders(c: Context, options: RemainingHeadersOptions = 
     | { readonly remainingMs: number }
     | undefined) ?? { remainingMs: Number.POSITIVE_INFINITY };
   if (remainingMs === Number.POSITIVE_INFINITY) return {};
-  return { [header.toLowerCase()]: String(Math.max(0, Math.floor(remainingMs - marginMs))) };
-}
-
-function remainingOf(c: Context, header: string): number {
-  return Math.min(
-    millisecondsOf(c.req.header(header)),
-    millisecondsOf(c.req.header("x-envoy-expected-rq-timeout-ms")),
-    grpcTimeoutOf(c.req.header("grpc-timeout")),
-  );
-}
-
-function millisecondsOf(value: string | undefined): number {
-  return value !== undefined && /^-?\d{1,12}$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY;
-}
-
-/** Milliseconds in each unit of `grpc-timeout`. */
-const grpcUnits: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
-
-function grpcTimeoutOf(value: string | undefined): number {
-  const [, digits, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(value ?? "") ?? [];
-  return digits === undefined ? Number.POSITIVE_INFINITY : Number(digits) * (grpcUnits[unit] as number);
+  const name = header.toLowerCase();
+  return { [name]: formatRemainingMs(name, remainingMs - marginMs) };
 }

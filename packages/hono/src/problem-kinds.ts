@@ -75,6 +75,12 @@ export const problemKinds: Readonly<Record<string, ProblemKind>> = {
     retryAfterMs: () => 1000,
     headers: close,
   },
+  ERR_ADAPTIVE_THROTTLE: {
+    status: 503,
+    title: "Upstream overloaded",
+    detail: () => "The upstream turns calls away; part of them is refused before they are sent.",
+    retryAfterMs: () => 1000,
+  },
   ERR_REGISTRY_FULL: {
     status: 503,
     title: "Too many destinations in use",

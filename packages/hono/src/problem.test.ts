@@ -1,4 +1,5 @@
 import {
+  AdaptiveThrottleError,
   circuitBreaker,
   concurrencyLimit,
   consecutiveFailures,
@@ -63,6 +64,7 @@ describe("toProblem", () => {
     const table: [HeadgateError, number, Record<string, string>][] = [
       [new TimeoutError(100, "total"), 504, {}],
       [new TimeoutError(0, "deadline"), 504, {}],
+      [new AdaptiveThrottleError("orders", 0.5), 503, { "retry-after": "1" }],
       [new RateLimitError("searches", "limit", 2500, 1), 429, { "retry-after": "3" }],
       [new RateLimitError("searches", "weight", undefined, 1), 429, {}],
       [new RateLimitError("searches", "backend", undefined, 1, failure), 503, {}],

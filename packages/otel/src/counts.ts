@@ -1,6 +1,6 @@
 // Where calls are counted: plain fields and typed arrays, made once for each name and error. Names come from the outside,
 // so every place that keeps one has a bound; what is past it is counted together.
-import { type Call, type HeadgateEvent, isRefusal, type PipelineMeter } from "@headgate/core";
+import { type Call, type HeadgateEvent, isHeadgateError, isRefusal, type PipelineMeter } from "@headgate/core";
 import * as definitions from "./definitions.ts";
 import { ErrorTypes, hasFallenBack, outcomes, type PipelineOutcome } from "./error-types.ts";
 import { Histogram } from "./histogram.ts";
@@ -76,6 +76,8 @@ export class PipelineCounts implements PipelineMeter {
   budgetDenied = 0;
   totalTimeouts = 0;
   attemptTimeouts = 0;
+  /** Calls that ended because the time of their caller was up. */
+  deadlineTimeouts = 0;
   fallbacks = 0;
   hedges = 0;
   hedgesWon = 0;
@@ -142,7 +144,10 @@ export class PipelineCounts implements PipelineMeter {
       return this.answered;
     }
     // What is ignored is a refusal of ours, or the caller's own end of the call, with whatever reason.
-    if (outcome === "ignored" && !isRefusal(result)) return this.cancelled;
+    if (outcome === "ignored" && !isRefusal(result)) {
+      if (isHeadgateError(result) && (result as { scope?: unknown }).scope === "deadline") this.deadlineTimeouts++;
+      return this.cancelled;
+    }
     return this.failedWith(this.shared.errorTypes.of(result));
   }
 

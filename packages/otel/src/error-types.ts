@@ -24,6 +24,7 @@ export const outcomes: ReadonlyMap<string, PipelineOutcome> = new Map<string, Pi
   ["ERR_CONCURRENCY_LIMIT", "rejected_concurrency"],
   ["ERR_RATE_LIMIT", "rejected_rate_limit"],
   ["ERR_LOAD_SHED", "rejected_shed"],
+  ["ERR_ADAPTIVE_THROTTLE", "rejected_shed"],
 ]);
 
 /** Whether a fallback has answered: it remembers the calls that it has handled. */

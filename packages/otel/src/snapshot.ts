@@ -53,6 +53,7 @@ export function pipelineMetrics(counted: readonly PipelineCounts[], watched: rea
     attempts.push(...attemptsPoints(name, ended));
     timeouts.push(timeoutPoint(name, "total", pipeline.totalTimeouts));
     timeouts.push(timeoutPoint(name, "attempt", pipeline.attemptTimeouts));
+    timeouts.push(timeoutPoint(name, "upstream_deadline", pipeline.deadlineTimeouts));
   }
   const active = watched.map((pipelines) => ({
     attributes: { [pipelineName]: pipelines.name },
@@ -203,7 +204,7 @@ function attemptsPoints(name: Attributes, ended: readonly CallCounts[]): Histogr
   }));
 }
 
-function timeoutPoint(name: Attributes, scope: "total" | "attempt", value: number): NumberPoint {
+function timeoutPoint(name: Attributes, scope: "total" | "attempt" | "upstream_deadline", value: number): NumberPoint {
   return { attributes: { ...name, [definitions.timeoutScope]: scope }, value };
 }
 

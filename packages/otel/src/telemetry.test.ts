@@ -1,4 +1,5 @@
 import {
+  AdaptiveThrottleError,
   circuitBreaker,
   concurrencyLimit,
   consecutiveFailures,
@@ -100,7 +101,11 @@ describe("createTelemetry", () => {
     const hanging = run(({ signal }) => clock.sleep(1000, signal));
     await clock.advance(300);
     await hanging;
-    expect(points(telemetry, "timeout.fired")).toEqual({ "stock,total": 1, "stock,attempt": 2 });
+    expect(points(telemetry, "timeout.fired")).toEqual({
+      "stock,total": 1,
+      "stock,attempt": 2,
+      "stock,upstream_deadline": 0,
+    });
 
     expect(points(telemetry, "async.pipeline.success")).toEqual({ stock: 3 });
     expect(points(telemetry, "async.pipeline.failure")).toEqual({
@@ -170,7 +175,7 @@ describe("createTelemetry", () => {
     const result = calls.execute(() => new Promise(() => {})).catch(() => {});
     await clock.advance(30);
     await result;
-    expect(points(telemetry, "timeout.fired")).toEqual({ "p,total": 0, "p,attempt": 3 });
+    expect(points(telemetry, "timeout.fired")).toEqual({ "p,total": 0, "p,attempt": 3, "p,upstream_deadline": 0 });
     expect(points(telemetry, "retry.attempt")).toEqual({ "p,retry,ERR_TIMEOUT": 2 });
     expect(points(telemetry, "retry.exhausted")).toEqual({ p: 1 });
     expect(metric(telemetry, "retry.attempts").points).toEqual([
@@ -375,6 +380,25 @@ describe("createTelemetry", () => {
     expect(points(telemetry, "load_shed.pressure.ratio")).toEqual({ "s,event loop": 0.75, "s,calm": 0 });
     stop();
     expect(rejected()).toMatchObject({ "s,sheddable_plus,event loop": 3, "s,critical,calm": 0 });
+  });
+
+  it("counts calls whose caller's time was up", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const calls = pipeline({ name: "p", clock, meter: telemetry });
+    const late = calls.execute(() => clock.sleep(50), { deadline: 10 }).catch(() => {});
+    await clock.advance(50);
+    await late;
+    await calls.execute(() => 1, { deadline: 10 }).catch(() => {});
+    await calls.execute(() => 1, { signal: AbortSignal.abort(new Error("left")) }).catch(() => {});
+    expect(points(telemetry, "timeout.fired")).toEqual({ "p,total": 0, "p,attempt": 0, "p,upstream_deadline": 2 });
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,cancelled": 3 });
+  });
+
+  it("counts what an adaptive throttle refuses as shed", () => {
+    const telemetry = createTelemetry();
+    settle(telemetry, "p", new AdaptiveThrottleError("p", 0.5));
+    expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,rejected_shed,ERR_ADAPTIVE_THROTTLE": 1 });
   });
 
   it("tells what a fallback has answered from what succeeded", async () => {

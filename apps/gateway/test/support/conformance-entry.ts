@@ -1,6 +1,7 @@
 // What an entry of the conformance table is made of: a request through the gateway, what was seen of the answer, and what
 // is expected of it outright.
 import { createHash } from "node:crypto";
+import { deadlineFields, parseRemainingMs } from "@headgate/core/fetch";
 import { expect } from "vitest";
 import { type Received, send, type Sent } from "./http-client.ts";
 
@@ -41,7 +42,22 @@ export function see({ status, headers, body, complete }: Received, { url, upstre
           .toString("utf8")
           .replaceAll(new URL(url).host, "gateway.test")
           .replaceAll(new URL(upstream).host, "upstream.test");
-  return { status, headers: compared, complete, body: text === undefined ? digest(body) : parsed(text) };
+  return { status, headers: compared, complete, body: text === undefined ? digest(body) : ofNoMoment(parsed(text)) };
+}
+
+/** How much of its time a request has used up by the time it is sent on. */
+const usedUpMs = 1000;
+
+/** An echoed deadline, which depends on the moment, in words: `"500 ms or a little less"`. */
+function ofNoMoment(body: unknown): unknown {
+  const { headers } = (body ?? {}) as { headers?: Record<string, string> };
+  if (typeof headers !== "object") return body;
+  for (const name of deadlineFields) {
+    const leftMs = parseRemainingMs((field) => headers[field], [name]);
+    const most = [100_000, 10_000, 5000].find((ms) => leftMs <= ms - 10 && leftMs > ms - 10 - usedUpMs);
+    if (most !== undefined) headers[name] = `${most - 10} ms or a little less`;
+  }
+  return body;
 }
 
 function parsed(text: string): unknown {

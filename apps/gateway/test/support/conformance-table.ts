@@ -2,6 +2,8 @@
 // few facts about it are expected outright, so that equal but wrong answers do not pass.
 import { expect } from "vitest";
 import { digest, echo, type Entry, get, inPieces, json, pattern, problemOf } from "./conformance-entry.ts";
+import { deadlines } from "./conformance-deadlines.ts";
+import { upstreams } from "./conformance-upstreams.ts";
 import { send } from "./http-client.ts";
 import { failures } from "./conformance-failures.ts";
 
@@ -208,4 +210,13 @@ const own: Entry[] = [
   get("/readyz", "/readyz", { status: 200, body: { status: "ok" } }),
 ];
 
-export const conformanceTable: readonly Entry[] = [...methods, ...paths, ...headers, ...bodies, ...failures, ...own];
+export const conformanceTable: readonly Entry[] = [
+  ...methods,
+  ...paths,
+  ...headers,
+  ...bodies,
+  ...failures,
+  ...own,
+  ...deadlines,
+  ...upstreams,
+];

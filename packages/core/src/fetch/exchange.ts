@@ -4,6 +4,7 @@ import type { ExecuteOptions } from "../call.ts";
 import type { Clock } from "../clock.ts";
 import type { TimeoutScope } from "../errors.ts";
 import type { HeadgateEvent } from "../observer.ts";
+import { type ForwardDeadline, withDeadline } from "./forward-deadline.ts";
 import { type BodyWatch, type Deadline, guardResponse } from "./guarded-body.ts";
 import { ReplayBody } from "./replay-body.ts";
 import type { CallInit, FetchFunction, ResilientFetchInit } from "./resilient-fetch.ts";
@@ -17,6 +18,8 @@ export interface ExchangeSettings {
   readonly idleTimeoutMs: number;
   readonly maxReplayBytes: number;
   readonly idempotentMethods: ReadonlySet<string>;
+  /** How the server is told what time is left; null when it is not. */
+  readonly forwardDeadline: ForwardDeadline | null;
   /** Whether the pipeline has a policy that sends requests again. */
   readonly repeats: boolean;
 }
@@ -87,7 +90,7 @@ export class Exchange {
     const abort = () => aborter.abort(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     try {
-      const response = await this.send(aborter.signal);
+      const response = await this.send(aborter.signal, context);
       return guardResponse(response, () => this.watchFor(context, aborter));
     } finally {
       signal.removeEventListener("abort", abort);
@@ -104,11 +107,15 @@ export class Exchange {
     this.replay?.cancel(error);
   }
 
-  private send(signal: AbortSignal): Promise<Response> {
-    const { settings, input, init, replay } = this;
-    if (replay !== null)
-      return settings.fetch(input, { ...init, signal, body: replay.open(), ...({ duplex: "half" } as RequestInit) });
-    return settings.fetch(input, { ...init, signal });
+  private send(signal: AbortSignal, context: OperationContext): Promise<Response> {
+    const { settings, input, replay } = this;
+    const init: RequestInit = { ...this.init, signal };
+    if (settings.forwardDeadline !== null) {
+      const given = init.headers ?? (isRequest(input) ? input.headers : undefined);
+      init.headers = withDeadline(given, settings.forwardDeadline, context.remainingMs);
+    }
+    if (replay !== null) Object.assign(init, { body: replay.open(), duplex: "half" });
+    return settings.fetch(input, init);
   }
 
   private watchFor(context: OperationContext, aborter: AbortController): BodyWatch {

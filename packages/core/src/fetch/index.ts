@@ -1,3 +1,5 @@
+export { deadlineFields, formatRemainingMs, parseRemainingMs } from "./deadline-fields.ts";
+export type { ForwardDeadlineOptions } from "./forward-deadline.ts";
 export { parseRetryAfter } from "./judge-response.ts";
 export { formatPriority, readPriority } from "./priority-header.ts";
 export type { HeadersLike } from "./priority-header.ts";

@@ -6,6 +6,7 @@ import { Pipeline } from "../pipeline.ts";
 import { maxDelayMs } from "../clock.ts";
 import { aroundExchange, repeatsRequests } from "./around-exchange.ts";
 import { Exchange, type ExchangeSettings } from "./exchange.ts";
+import { type ForwardDeadlineOptions, forwardDeadlineOf } from "./forward-deadline.ts";
 import { discardResponse, isFailedResponse, isOverloadResult, retryAfterOf, timeOfDay } from "./judge-response.ts";
 import { type StandardFetchOptions, standardOptions, standardPolicies } from "./standard-policies.ts";
 
@@ -60,6 +61,11 @@ export interface FetchSettings {
    * Which responses and errors mean overload. @default 429, 503, and errors caused by a refused or timed out connection
    */
   readonly isOverload?: ((result: unknown) => boolean) | undefined;
+  /**
+   * Tells the server with each request how long its answer is waited for: what remains of the nearest deadline, less a margin.
+   * Only to services of one's own that look at it; in browsers it costs a preflight request. @default false
+   */
+  readonly forwardDeadline?: boolean | ForwardDeadlineOptions | undefined;
   /** Milliseconds since the epoch, for a `Retry-After` that is a date in a response without one. @default the host's clock */
   readonly wallClock?: () => number;
 }
@@ -106,6 +112,7 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
     idleTimeoutMs,
     maxReplayBytes,
     idempotentMethods: new Set(idempotentMethods),
+    forwardDeadline: forwardDeadlineOf(options.forwardDeadline),
     repeats: repeatsRequests(policies),
   };
 
