@@ -252,7 +252,7 @@ describe("adaptiveLimit", () => {
     ],
     [
       () => adaptiveLimit({ order: "random" as never }),
-      '`adaptiveLimit.order` must be "fifo", "lifo" or "priority", got "random"',
+      '`adaptiveLimit.order` must be "fifo", "lifo", "priority" or "adaptive-lifo", got "random"',
     ],
     [
       () => adaptiveLimit({ leaseMs: 0 }),
