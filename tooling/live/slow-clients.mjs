@@ -23,7 +23,7 @@ const WARM_UP_MS = 2000;
 const BEFORE_MS = 3000;
 /** The time is up for the first of them after 10 s, and for the last as long after it has come. */
 const HEADERS_TIMEOUT_MS = 10_000;
-const MIN_STEADY_MS = 1000;
+const MIN_STEADY_MS = 2000;
 /** For the last of them to be sent away, once its time is up. */
 const MAX_CLOSING_MS = 8000;
 const MAX_RATIO = 2;
