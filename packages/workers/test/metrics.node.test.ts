@@ -84,7 +84,7 @@ describe("durableMetrics of two isolates", () => {
     for (let round = 0; round < 5; round++) await Promise.all([count(first, 30), count(second, 20)]);
     const push = await pushed(250);
     expect(push?.totals).toMatchObject({ ok: 250, active: 0, latency: [250, 250, 0] });
-    expect(await getJson<number>(`${first}/messages`)).toBeLessThan(40);
+    expect(await getJson<number>(`${first}/messages`)).toBeLessThan(125);
     expect(await totals()).toEqual(await totals(second));
     expect(new Set(pushes.map(({ instanceId }) => instanceId)).size).toBe(1);
     expect(new Set(pushes.map(({ startTimeMs }) => startTimeMs)).size).toBe(1);
@@ -110,13 +110,18 @@ describe("durableMetrics of two isolates", () => {
 
   it("makes up for flushes that the runtime has abandoned", async () => {
     await count(first, 1);
+    const before = await eventually(
+      () => flushes(first),
+      (seen) => seen.flushes > 0,
+    );
     await treat("hang-after");
     for (let i = 0; i < 4; i++) {
       await count(first, 2, "?abandon");
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
     await treat("take");
-    expect(await flushes(first)).toMatchObject({ failures: 0 });
+    // They have neither gone well nor failed: nothing of them ever happened again.
+    expect(await flushes(first)).toEqual(before);
     await count(first, 1);
     await pushed(10);
     expect(await totals()).toMatchObject({ ok: 10, active: 0, latency: [10, 10, 0] });
