@@ -116,12 +116,14 @@ function start(call: Call): boolean {
   try {
     const returned = call.operation(work);
     if (!isThenable(returned)) {
-      workEnded(work, false, returned);
+      work.runEnded();
+      judgeWork(work, false, returned);
       return true;
     }
     promise = returned instanceof Promise ? returned : Promise.resolve(returned);
   } catch (error) {
-    workEnded(work, true, error);
+    work.runEnded();
+    judgeWork(work, true, error);
     return true;
   }
   settleWith(work, promise);
@@ -138,20 +140,19 @@ function settleWith(work: Attempt, promise: Promise<unknown>): void {
 
 function workSettled(work: Attempt, threw: boolean, value: unknown): void {
   const { call } = work;
+  work.runEnded();
   if (work.abandoned) {
-    work.runEnded();
     if (!threw) call.discard(value);
     work.endIfOver();
     return;
   }
-  workEnded(work, threw, value);
+  judgeWork(work, threw, value);
   goUp(call, call.pipeline.policies.length - 1);
 }
 
 /** An attempt that is still wanted has ended. */
-function workEnded(work: Attempt, threw: boolean, value: unknown): void {
+function judgeWork(work: Attempt, threw: boolean, value: unknown): void {
   const { call } = work;
-  work.runEnded();
   judge(call, threw, value);
   if (call.pipeline.tracer !== undefined) call.pipeline.attemptEnded(work);
 }
