@@ -116,12 +116,14 @@ function start(call: Call): boolean {
   try {
     const returned = call.operation(work);
     if (!isThenable(returned)) {
-      workEnded(work, false, returned);
+      work.runEnded();
+      judgeWork(work, false, returned);
       return true;
     }
     promise = returned instanceof Promise ? returned : Promise.resolve(returned);
   } catch (error) {
-    workEnded(work, true, error);
+    work.runEnded();
+    judgeWork(work, true, error);
     return true;
   }
   call.running = settleWith(work, promise);
@@ -138,12 +140,12 @@ function settleWith(work: Attempt, promise: Promise<unknown>): Promise<unknown> 
 
 function workSettled(work: Attempt, threw: boolean, value: unknown): unknown {
   const { call } = work;
+  work.runEnded();
   if (work.abandoned) {
-    work.runEnded();
     if (!threw) call.discard(value);
     work.endIfOver();
   } else {
-    workEnded(work, threw, value);
+    judgeWork(work, threw, value);
     goUp(call, call.pipeline.policies.length - 1);
   }
   return call.resolve === follow ? whatFollows(call) : undefined;
@@ -166,9 +168,8 @@ function whatFollows(call: Call): unknown {
 }
 
 /** An attempt that is still wanted has ended. */
-function workEnded(work: Attempt, threw: boolean, value: unknown): void {
+function judgeWork(work: Attempt, threw: boolean, value: unknown): void {
   const { call } = work;
-  work.runEnded();
   judge(call, threw, value);
   if (call.pipeline.tracer !== undefined) call.pipeline.attemptEnded(work);
 }

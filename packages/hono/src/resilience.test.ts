@@ -12,6 +12,7 @@ import {
   retry,
   singleFlight,
   timeout,
+  type Tracer,
 } from "@headgate/core";
 import { TestClock } from "@headgate/core/testing";
 import { type Context, type Handler, Hono } from "hono";
@@ -45,6 +46,21 @@ function appOf(guarded: ReturnType<typeof pipeline>, handler: Handler<Resilience
 type AppContext = Context<ResilienceEnv>;
 
 describe("resilience", () => {
+  it("runs the handler as an attempt that is traced", async () => {
+    const told: string[] = [];
+    const tracer: Tracer = {
+      trace: (name, operation) => (attempt) => {
+        told.push(`${name} attempt ${attempt.attempt}`);
+        return operation(attempt);
+      },
+      attemptEnded: (_, { outcome, result }) => void told.push(`${outcome} ${(result as Response).status}`),
+      settled: ({ outcome }) => void told.push(`call ${outcome}`),
+    };
+    const app = appOf(pipeline({ name: "orders", tracer }), (c) => c.text("no", 503));
+    expect((await app.request("/")).status).toBe(503);
+    expect(told).toEqual(["orders attempt 1", "dropped 503", "call dropped"]);
+  });
+
   it("says how long the request waited and the handler took only where that is wanted", async () => {
     const clock = new TestClock();
     const handler = async (c: AppContext) => {
