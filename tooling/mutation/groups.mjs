@@ -21,6 +21,8 @@ export const groups = {
     "concurrency-limit-permit.ts",
     "concurrency-limit-policy.ts",
     "wait-queue.ts",
+    "adaptive-limit.ts",
+    "adaptive-limit-policy.ts",
     "rate-limit.ts",
     "rate-limit-backend.ts",
     "rate-limit-error.ts",
