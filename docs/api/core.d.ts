@@ -8,6 +8,23 @@ export interface AcquireOptions {
     readonly priority?: number | undefined;
 }
 
+export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
+    readonly maxConcurrent: number;
+    readonly algorithm: Limit;
+};
+
+export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
+    readonly limit?: Limit;
+}
+
+export interface AimdLimitOptions {
+    readonly initialLimit?: number;
+    readonly minLimit?: number;
+    readonly maxLimit?: number;
+    readonly backoffRatio?: number;
+    readonly slowMs?: number;
+}
+
 export type Backoff = (retry: number, random: Random, previousDelayMs?: number) => number;
 
 export type Cache = Policy & {
@@ -297,7 +314,19 @@ export interface FallbackOptions {
     readonly shouldFallback?: (failed: FailedCall) => boolean;
 }
 
+export interface FixedLimitOptions {
+    readonly limit: number;
+}
+
 export type GcraState = number;
+
+export interface GradientLimitOptions {
+    readonly initialLimit?: number;
+    readonly minLimit?: number;
+    readonly maxLimit?: number;
+    readonly tolerance?: number;
+    readonly windowMs?: number;
+}
 
 export declare abstract class HeadgateError extends Error {
     readonly code: string;
@@ -369,6 +398,12 @@ export type HeadgateEvent = {
     readonly pipeline: string;
     readonly name: string;
     readonly waitMs: number;
+} | {
+    readonly type: "adaptive-limit.changed";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly limit: number;
+    readonly previous: number;
 } | {
     readonly type: "fallback.used";
     readonly pipeline: string;
@@ -500,7 +535,26 @@ export interface Judgement<T> {
 
 export type Keep = <P extends Policy>(name: string, make: () => P) => P;
 
+export interface KneeLimitOptions {
+    readonly initialLimit?: number;
+    readonly maxLimit?: number;
+}
+
 export type LeaveStep = "pass" | "park" | "again";
+
+export interface Limit {
+    readonly kind: string;
+    readonly limit: number;
+    observe(sample: LimitSample): void;
+    full?(nowMs: number, inFlight: number): void;
+}
+
+export interface LimitSample {
+    readonly startMs: number;
+    readonly endMs: number;
+    readonly inFlight: number;
+    readonly outcome: "success" | "failure" | "dropped";
+}
 
 export interface LinearBackoffOptions {
     readonly initialMs?: number;
@@ -836,6 +890,16 @@ export interface TripCounts {
 
 export type TripResult = "success" | "failure" | "overload" | "slow";
 
+export interface VegasLimitOptions {
+    readonly initialLimit?: number;
+    readonly maxLimit?: number;
+    readonly windowMs?: number;
+}
+
+export declare function adaptiveLimit(options?: AdaptiveLimitOptions): AdaptiveLimit;
+
+export declare function aimdLimit(options?: AimdLimitOptions): Limit;
+
 export declare function cache(options: CacheOptions): Cache;
 
 export declare function chaos(options: ChaosOptions): Chaos;
@@ -856,13 +920,19 @@ export declare function exponentialBackoff(options?: ExponentialBackoffOptions):
 
 export declare function fallback(options: FallbackOptions): Fallback;
 
+export declare function fixedLimit({ limit }: FixedLimitOptions): Limit;
+
 export declare const gcra: RateAlgorithm<GcraState>;
 
 export declare function gcraWaitMs(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
 
+export declare function gradientLimit(options?: GradientLimitOptions): Limit;
+
 export declare function isHeadgateError(error: unknown): error is HeadgateError;
 
 export declare function isRefusal(error: unknown): boolean;
+
+export declare function kneeLimit(options?: KneeLimitOptions): Limit;
 
 export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
 
@@ -895,6 +965,8 @@ export declare function timeout(options?: TimeoutOptions): Timeout;
 export declare const tokenBucket: RateAlgorithm<TokenBucketState>;
 
 export declare function tokenWaitMs(state: TokenBucketState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
+
+export declare function vegasLimit(options?: VegasLimitOptions): Limit;
 
 // ── @headgate/core/streams
 

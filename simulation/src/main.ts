@@ -1,5 +1,5 @@
 // `npm run simulate`: the tables of every scenario and contender, and the charts. With `-- --write` the tables go into
-// README.md; `-- A B` runs only these scenarios.
+// README.md; `-- A B` runs only these scenarios, `-- sizes clients` only those tables.
 import { readFileSync, writeFileSync } from "node:fs";
 import { chart } from "./chart.ts";
 import { contenders, knee, oracle } from "./contenders.ts";
@@ -108,12 +108,14 @@ function put(readme: string, mark: string, table: string): string {
   return readme.replace(pattern, (_, open: string, close: string) => `${open}\n${table}\n\n${close}`);
 }
 
-const tables: Record<string, string> = { comparison: await comparison() };
-if (chosen.length === 0) {
-  tables.sizes = await sizes();
-  tables.clients = await clients();
+const tables: Record<string, string> = {};
+const wants = (part: string) => chosen.length === 0 || chosen.includes(part);
+if (names.length > 0) {
+  tables.comparison = await comparison();
+  charts();
 }
-charts();
+if (wants("sizes")) tables.sizes = await sizes();
+if (wants("clients")) tables.clients = await clients();
 if (write) {
   let readme = readFileSync(place("README.md"), "utf8");
   for (const [mark, table] of Object.entries(tables)) readme = put(readme, mark, table);
