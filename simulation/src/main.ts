@@ -118,6 +118,10 @@ if (wants("sizes")) tables.sizes = await sizes();
 if (wants("clients")) tables.clients = await clients();
 if (write) {
   let readme = readFileSync(place("README.md"), "utf8");
-  for (const [mark, table] of Object.entries(tables)) readme = put(readme, mark, table);
+  for (const [mark, table] of Object.entries(tables)) {
+    // A table of a few scenarios is to be looked at, not to be published.
+    if (mark === "comparison" && names.length < Object.keys(scenarios).length) continue;
+    readme = put(readme, mark, table);
+  }
   writeFileSync(place("README.md"), readme);
 }
