@@ -75,7 +75,7 @@ describe("adaptiveLimit", () => {
           expect(limit).toMatchObject({ inUse: 0, queued: 0, abandoned: 0 });
           expect(await heldTimers(clock)).toBe(0);
         }),
-        propertyRuns(0.008),
+        propertyRuns(0.005),
       );
     },
     propertyTimeoutMs,
@@ -93,17 +93,19 @@ describe("adaptiveLimit", () => {
         fc.property(fc.array(sample, { maxLength: 60 }), (samples) => {
           const limit: Limit = make();
           let nowMs = 0;
+          let within = true;
           for (const { afterMs, latencyMs, inFlight, outcome, full, times } of samples) {
             for (let i = 0; i < times; i++) {
               nowMs += afterMs;
               limit.observe({ startMs: nowMs - latencyMs, endMs: nowMs, inFlight, outcome });
               if (full) limit.full?.(nowMs, inFlight);
-              expect(limit.limit).toBeGreaterThanOrEqual(least);
-              expect(limit.limit).toBeLessThanOrEqual(500);
+              // Written so that it is false for what is no number.
+              within &&= limit.limit >= least && limit.limit <= 500;
             }
           }
+          expect(within).toBe(true);
         }),
-        propertyRuns(0.05),
+        propertyRuns(0.03),
       );
     },
     propertyTimeoutMs,
@@ -124,7 +126,7 @@ describe("adaptiveLimit", () => {
           limit.full?.(nowMs + 10_000, 0);
           expect(limit.limit).toBeGreaterThanOrEqual(1);
         }),
-        propertyRuns(0.05),
+        propertyRuns(0.03),
       );
     },
     propertyTimeoutMs,
