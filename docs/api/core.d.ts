@@ -35,6 +35,21 @@ export interface AdaptiveThrottleOptions {
     readonly maxRejectRatio?: number;
     readonly clock?: Clock;
     readonly random?: Random;
+export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
+    readonly maxConcurrent: number;
+    readonly algorithm: Limit;
+};
+
+export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
+    readonly limit?: Limit;
+}
+
+export interface AimdLimitOptions {
+    readonly initialLimit?: number;
+    readonly minLimit?: number;
+    readonly maxLimit?: number;
+    readonly backoffRatio?: number;
+    readonly slowMs?: number;
 }
 
 export type Backoff = (retry: number, random: Random, previousDelayMs?: number) => number;
@@ -351,8 +366,19 @@ export interface FallbackOptions {
 }
 
 export type GaveUp = "attempts" | "deadline" | "budget" | "push-back";
+export interface FixedLimitOptions {
+    readonly limit: number;
+}
 
 export type GcraState = number;
+
+export interface GradientLimitOptions {
+    readonly initialLimit?: number;
+    readonly minLimit?: number;
+    readonly maxLimit?: number;
+    readonly tolerance?: number;
+    readonly windowMs?: number;
+}
 
 export declare abstract class HeadgateError extends Error {
     readonly code: string;
@@ -424,6 +450,12 @@ export type HeadgateEvent = {
     readonly pipeline: string;
     readonly name: string;
     readonly waitMs: number;
+} | {
+    readonly type: "adaptive-limit.changed";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly limit: number;
+    readonly previous: number;
 } | {
     readonly type: "fallback.used";
     readonly pipeline: string;
@@ -631,6 +663,9 @@ export interface LatencySignalOptions {
     readonly name?: string;
     readonly targetMs?: number | undefined;
     readonly bounds?: OverloadBounds;
+export interface KneeLimitOptions {
+    readonly initialLimit?: number;
+    readonly maxLimit?: number;
 }
 
 export type LeaveStep = "pass" | "park" | "again";
@@ -638,6 +673,18 @@ export type LeaveStep = "pass" | "park" | "again";
 export interface LimitSignalOptions {
     readonly name?: string;
     readonly bounds?: OverloadBounds;
+export interface Limit {
+    readonly kind: string;
+    readonly limit: number;
+    observe(sample: LimitSample): void;
+    full?(nowMs: number, inFlight: number): void;
+}
+
+export interface LimitSample {
+    readonly startMs: number;
+    readonly endMs: number;
+    readonly inFlight: number;
+    readonly outcome: "success" | "failure" | "dropped";
 }
 
 export interface LinearBackoffOptions {
@@ -1097,6 +1144,15 @@ export interface TripCounts {
 export type TripResult = "success" | "failure" | "overload" | "slow";
 
 export declare function adaptiveThrottle(options?: AdaptiveThrottleOptions): AdaptiveThrottle;
+export interface VegasLimitOptions {
+    readonly initialLimit?: number;
+    readonly maxLimit?: number;
+    readonly windowMs?: number;
+}
+
+export declare function adaptiveLimit(options?: AdaptiveLimitOptions): AdaptiveLimit;
+
+export declare function aimdLimit(options?: AimdLimitOptions): Limit;
 
 export declare function cache(options: CacheOptions): Cache;
 
@@ -1118,11 +1174,14 @@ export declare function exponentialBackoff(options?: ExponentialBackoffOptions):
 
 export declare function fallback(options: FallbackOptions): Fallback;
 
+export declare function fixedLimit({ limit }: FixedLimitOptions): Limit;
+
 export declare const gcra: RateAlgorithm<GcraState>;
 
 export declare function gcraWaitMs(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
 
 export declare function hedge(options?: HedgeOptions): Hedge;
+export declare function gradientLimit(options?: GradientLimitOptions): Limit;
 
 export declare function isHeadgateError(error: unknown): error is HeadgateError;
 
@@ -1135,6 +1194,7 @@ export declare function limitSignal(limit: {
     readonly queued: number;
     readonly maxConcurrent: number;
 }, options?: LimitSignalOptions): ShedSignal;
+export declare function kneeLimit(options?: KneeLimitOptions): Limit;
 
 export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
 
@@ -1181,6 +1241,8 @@ export declare function toPriority(priorityClass: PriorityClass, level?: number)
 export declare const tokenBucket: RateAlgorithm<TokenBucketState>;
 
 export declare function tokenWaitMs(state: TokenBucketState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
+
+export declare function vegasLimit(options?: VegasLimitOptions): Limit;
 
 // ── @headgate/core/streams
 

@@ -11,7 +11,7 @@ export interface BodyLimitOptions extends RespondOptions {
 export type CallInit = Pick<ExecuteOptions<Response>, "priority" | "key" | "weight">;
 
 export interface ConcurrencyLimitOptions extends RespondOptions {
-    readonly limit: ConcurrencyLimit | PolicyOptions;
+    readonly limit: ConcurrencyLimit | AdaptiveLimit | PolicyOptions;
     readonly call?: ((c: Context) => CallInit) | undefined;
 }
 

@@ -22,6 +22,8 @@ export const groups = {
     "concurrency-limit-policy.ts",
     "wait-queue.ts",
     "standing-delay.ts",
+    "adaptive-limit.ts",
+    "adaptive-limit-policy.ts",
     "rate-limit.ts",
     "rate-limit-policy.ts",
     "rate-limit-backend.ts",

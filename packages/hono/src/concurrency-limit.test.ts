@@ -1,4 +1,4 @@
-import { concurrencyLimit as limitOf } from "@headgate/core";
+import { adaptiveLimit, concurrencyLimit as limitOf, fixedLimit } from "@headgate/core";
 import { TestClock } from "@headgate/core/testing";
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
@@ -44,6 +44,18 @@ describe("concurrencyLimit", () => {
     permit.release();
     await clock.settle();
     expect(ran).toBe(0);
+  });
+
+  it("takes an adaptive limit", async () => {
+    const limit = adaptiveLimit({ limit: fixedLimit({ limit: 1 }) });
+    const app = new Hono();
+    app.use(concurrencyLimit({ limit }));
+    app.get("/", (c) => c.text("fine"));
+    const response = await app.request("/");
+    expect(limit.inUse).toBe(1);
+    expect((await app.request("/")).status).toBe(503);
+    await response.text();
+    expect(limit.inUse).toBe(0);
   });
 
   it("takes a limit that others share, and counts bodies", async () => {

@@ -1,5 +1,6 @@
 // A bound on the requests that are served at once.
 import {
+  type AdaptiveLimit,
   type ConcurrencyLimit,
   concurrencyLimit as concurrencyLimitPolicy,
   type ConcurrencyLimitOptions as PolicyOptions,
@@ -11,8 +12,8 @@ import { type CallInit, runChain } from "./run-chain.ts";
 import type { ResilienceEnv } from "./variables.ts";
 
 export interface ConcurrencyLimitOptions extends RespondOptions {
-  /** The limit, or the options to make one of. */
-  readonly limit: ConcurrencyLimit | PolicyOptions;
+  /** The limit, an adaptive one too, or the options to make one of. */
+  readonly limit: ConcurrencyLimit | AdaptiveLimit | PolicyOptions;
   /** Priority and weight of a request. @default 0 and 1 */
   readonly call?: ((c: Context) => CallInit) | undefined;
 }
@@ -40,6 +41,6 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): MiddlewareHa
   };
 }
 
-function isPolicy(limit: ConcurrencyLimit | PolicyOptions): limit is ConcurrencyLimit {
+function isPolicy(limit: ConcurrencyLimitOptions["limit"]): limit is ConcurrencyLimit | AdaptiveLimit {
   return "kind" in limit;
 }
