@@ -1,9 +1,10 @@
 // The attempts of one call that run beside each other: the first, in the call itself, and the hedges, each in a fork of it.
 import type { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
-import type { ClockTimer } from "./clock.ts";
 import type { OperationResult } from "./engine.ts";
 import { isRefusal, SupersededError, withoutStack } from "./errors.ts";
+import type { ClockTimer } from "./clock.ts";
+import type { Timer, Timers } from "./host-timers.ts";
 import type { Outcome } from "./policy.ts";
 import type { RetryPermit } from "./retry-budget.ts";
 
@@ -37,13 +38,23 @@ export class Fork {
   }
 }
 
-export class Race {
+/** It stands itself among the timers of its delay. */
+export class Race implements Timer {
   readonly call: Call;
   readonly at: number;
   readonly startedMs: number;
   /** Whether the budget was told of the call. */
   readonly counted: boolean;
-  timer: ClockTimer | null = null;
+  /** Among which it waits for its delay, or waited last. */
+  timers: Timers<Race> | null = null;
+  delayMs = 0;
+  /** Makes the call go on in its own context, where the timer's would be another's. */
+  wake: ((race: Race) => void) | null = null;
+  dueMs = 0;
+  previous: Timer | null = null;
+  next: Timer | null = null;
+  host: ClockTimer | null = null;
+
   attempts = 1;
   /** Whether the first attempt has not ended yet. */
   firstRuns = true;
@@ -76,7 +87,7 @@ export class Race {
   /** The call has its answer, or is ended: hedges that run are ended, and discard by themselves what they return late. */
   stop(outcome: Outcome, reason: unknown): void {
     this.over = { outcome, reason };
-    this.timer?.cancel();
+    this.timers?.stop(this);
     const { forks, failed, call } = this;
     if (forks === null) return;
     this.forks = null;

@@ -35,7 +35,7 @@ function setUp(options: HedgeOptions & { readonly clock?: TestClock } = {}, ...i
 describe("hedge", () => {
   itRefuses(
     [() => hedge({ maxAttempts: 1 }), "`hedge.maxAttempts` must be an integer from 2 to 10, got 1"],
-    [() => hedge({ delayMs: -1 }), "`hedge.delayMs` must be a number of at least 0 and at most 2147483647, got -1"],
+    [() => hedge({ delayMs: 0 }), "`hedge.delayMs` must be a number above 0 and at most 2147483647, got 0"],
     [() => hedge({ quantile: 1 }), "`hedge.quantile` must be a number above 0 and below 1, got 1"],
     [() => hedge({ minSamples: 0 }), "`hedge.minSamples` must be an integer of at least 1, got 0"],
     [() => hedge({ delayMs: 5, quantile: 0.9 }), "`hedge.quantile` must be left out beside `hedge.delayMs`, got 0.9"],

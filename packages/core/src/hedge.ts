@@ -4,16 +4,19 @@ import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { isTimeout } from "./errors.ts";
 import { type Ended, endOf, Fork, isAnswer, Race, superseded, wasPushedBack } from "./hedge-race.ts";
-import { LatencyQuantile } from "./latency-quantile.ts";
+import type { Timers } from "./host-timers.ts";
+import { LatencyQuantile, stepMs } from "./latency-quantile.ts";
 import { checkInteger, checkNumber, rejectOption } from "./options.ts";
 import type { Outcome, Policy } from "./policy.ts";
+import { made, newPromise } from "./promise-parts.ts";
 import { checkBudget, type RetryBudget, retryBudget, type RetryPermit } from "./retry-budget.ts";
+import { sharedTimers, timersAreShared } from "#timers";
 
 export interface HedgeOptions {
   /** Attempts in all, the first included. An integer from 2 to 10. @default 2 */
   readonly maxAttempts?: number;
   /**
-   * How long an attempt may take until the next is sent beside it. At least 0, at most 2^31 - 1.
+   * How long an attempt may take until the next is sent beside it. Above 0, at most 2^31 - 1.
    * @default the `quantile` of recent latencies
    */
   readonly delayMs?: number | undefined;
@@ -69,6 +72,9 @@ class HedgePolicy implements Policy {
   private readonly quantile: number;
   private readonly latencies: LatencyQuantile | null;
   private readonly clock: Clock;
+  /** Of each delay that there was: a fixed one, or the steps of the quantile. */
+  private readonly timers: (Timers<Race> | undefined)[] = [];
+  private readonly goOn: (race: unknown) => void;
   hedges = 0;
   won = 0;
   budgetDenied = 0;
@@ -80,10 +86,11 @@ class HedgePolicy implements Policy {
     this.latencies = delayMs === undefined ? new LatencyQuantile(quantile, minSamples) : null;
     this.budget = budget;
     this.clock = clock;
+    this.goOn = (race) => this.hedge(race as Race);
   }
 
   get currentDelayMs(): number {
-    return this.delayAt(this.clock.now());
+    return this.delayOf(this.latencies === null ? 0 : this.latencies.stepAt(this.clock.now()));
   }
 
   describe(): string {
@@ -127,28 +134,39 @@ class HedgePolicy implements Policy {
     return true;
   }
 
-  private delayAt(nowMs: number): number {
-    return this.delayMs ?? this.latencies?.valueMs(nowMs) ?? Number.POSITIVE_INFINITY;
+  private delayOf(step: number): number {
+    return this.delayMs ?? stepMs(step);
   }
 
   private arm(race: Race, nowMs: number): void {
-    const delayMs = this.delayAt(nowMs);
-    if (delayMs <= maxDelayMs) this.wait(race, delayMs);
+    const step = this.latencies === null ? 0 : this.latencies.stepAt(nowMs);
+    if (step < 0) return;
+    race.delayMs = this.delayOf(step);
+    race.timers = this.timers[step] ??= sharedTimers(this.clock, race.delayMs, (due) => this.expire(due));
+    this.wait(race, nowMs);
   }
 
-  // Apart, so that a call that is not hedged does not allocate the closure's context.
-  private wait(race: Race, delayMs: number): void {
-    race.timer = this.clock.after(delayMs, () => {
-      // One microtask later, as for any timeout: a result that is already there wins.
-      void Promise.resolve().then(() => this.hedge(race, delayMs));
-    });
+  private wait(race: Race, nowMs: number): void {
+    if (timersAreShared) {
+      // A timer that calls share fires in the context of another call: this one goes on in a reaction of its own.
+      const woken = newPromise();
+      race.wake = made.resolve;
+      void woken.then(this.goOn);
+    }
+    race.timers?.start(race, nowMs);
   }
 
-  private hedge(race: Race, delayMs: number): void {
-    const { call, at } = race;
+  /** One microtask later, as for any timeout: a result that is already there wins. */
+  private expire(race: Race): void {
+    if (race.wake !== null) race.wake(race);
+    else void Promise.resolve(race).then(this.goOn);
+  }
+
+  private hedge(race: Race): void {
+    const { call, at, delayMs } = race;
     if (race.over !== null || race.pushedBack) return;
     // What waits for its turn inside is not slow: a hedge would wait behind it.
-    if (race.firstRuns && call.at < call.pipeline.policies.length) return this.wait(race, Math.max(1, delayMs));
+    if (race.firstRuns && call.at < call.pipeline.policies.length) return this.wait(race, this.clock.now());
     const permit = this.acquire(call);
     const { name } = call.pipeline;
     if (permit === false) {
@@ -288,7 +306,7 @@ export function hedge(options: HedgeOptions = {}): Hedge {
   const budget = options.budget === false ? undefined : (options.budget ?? retryBudget({ clock }));
   checkInteger("hedge.maxAttempts", maxAttempts, 2, 10);
   if (delayMs !== undefined) {
-    checkNumber("hedge.delayMs", delayMs, 0, maxDelayMs);
+    checkNumber("hedge.delayMs", delayMs, 0, maxDelayMs, true);
     for (const name of ["quantile", "minSamples"] as const)
       if (options[name] !== undefined) rejectOption(`hedge.${name}`, "left out beside `hedge.delayMs`", options[name]);
   }

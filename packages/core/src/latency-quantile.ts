@@ -28,11 +28,10 @@ export class LatencyQuantile {
     this.minSamples = minSamples;
   }
 
-  /** The quantile, at most 5 % too high; 1 where it is less, `Infinity` where it is not known. */
-  valueMs(nowMs: number): number {
+  /** The step that holds the quantile; -1 where it is not known. */
+  stepAt(nowMs: number): number {
     this.advance(nowMs);
-    if (this.samples < this.minSamples || this.mark === steps - 1) return Number.POSITIVE_INFINITY;
-    return growth ** this.mark;
+    return this.samples < this.minSamples || this.mark === steps - 1 ? -1 : this.mark;
   }
 
   record(ms: number, nowMs: number): void {
@@ -89,6 +88,11 @@ export class LatencyQuantile {
     }
     counts.fill(0);
   }
+}
+
+/** The longest that a step holds, so that a quantile is at most 5 % too high; 1 for what is shorter. */
+export function stepMs(step: number): number {
+  return step < 0 ? Number.POSITIVE_INFINITY : growth ** step;
 }
 
 /** Step n holds what is longer than `growth^(n-1)` and at most `growth^n`. */

@@ -12,6 +12,7 @@ interface Counts {
   readonly limit: { inUse: number; queued: number; reclaimed: number };
   readonly flights: { inFlight: number; joined: number; expired: number };
   readonly pace: { queued: number; admitted: number };
+  readonly hedge: { hedges: number; won: number; retriesInFlight: number };
   readonly breaker: { state: string; opened: number; closed: number };
   readonly work: { running: number; done: number; failed: number; refused: number; errors: string[] };
   readonly running: number;
@@ -70,6 +71,14 @@ describe("concurrencyLimit in an isolate", () => {
     const answers = await Promise.all(waiting);
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     expect((await counts()).limit).toEqual({ inUse: 0, queued: 0, reclaimed: 5 });
+  }, 20_000);
+});
+
+describe("hedge in an isolate", () => {
+  it("answers each request with its own hedge, in its own request", async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, id) => get(`${url}/hedge?ms=20&id=${id}`)));
+    expect(answers.map(({ status, body }) => [status, body])).toEqual(answers.map((_, id) => [200, String(id)]));
+    expect((await counts()).hedge).toEqual({ hedges: 20, won: 20, retriesInFlight: 0 });
   }, 20_000);
 });
 

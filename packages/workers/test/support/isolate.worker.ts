@@ -7,9 +7,11 @@ import {
   circuitBreaker,
   concurrencyLimit,
   consecutiveFailures,
+  hedge,
   isHeadgateError,
   pipeline,
   rateLimit,
+  retryBudget,
   singleFlight,
 } from "@headgate/core";
 import type { CacheLike, KVNamespaceLike, RateLimitBinding } from "@headgate/workers";
@@ -34,6 +36,10 @@ const paced = pipeline("paced", pace);
 
 const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), openMs: 50, probeLeaseMs: 300 });
 const guarded = pipeline("guarded", breaker);
+
+const budget = retryBudget({ minConcurrent: 30 });
+const beside = hedge({ delayMs: 30, budget });
+const hedged = pipeline("hedged", beside);
 
 const errors: string[] = [];
 const work = background(
@@ -71,6 +77,7 @@ function counts(): unknown {
     limit: { inUse, queued, reclaimed },
     flights: { inFlight: flights.inFlight, joined: flights.joined, expired: flights.expired },
     pace: { queued: pace.queued, admitted: pace.admitted },
+    hedge: { hedges: beside.hedges, won: beside.won, retriesInFlight: budget.retriesInFlight },
     breaker: { state: breaker.state, opened: breaker.opened, closed: breaker.closed },
     work: { running: work.running, done: work.done, failed: work.failed, refused: work.refused, errors },
     running,
@@ -117,6 +124,13 @@ async function route(url: URL, env: Env, signal: AbortSignal): Promise<Response>
       );
     case "/pace":
       return new Response(await paced.execute(() => operate(url), { signal }));
+    case "/hedge":
+      // The first attempt waits for nothing that ever comes: without the hedge the runtime would kill the request.
+      return new Response(
+        await hedged.execute(({ attempt }) => (attempt === 1 ? new Promise<string>(() => {}) : operate(url)), {
+          signal,
+        }),
+      );
     case "/breaker":
       return new Response(await guarded.execute(() => operate(url), { signal }));
     case "/background":
