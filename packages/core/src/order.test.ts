@@ -138,6 +138,9 @@ describe("pipeline", () => {
     const attempt = timeout({ timeoutMs: 100 });
     expect(problemsOf(fallbackLike, total, retry(), circuitBreaker(), limit(), attempt)).toEqual([]);
     expect(problemsOf(total, limit(), attempt)).toEqual([]);
+    const [throttle, balance] = [named("adaptive-throttle"), named("load-balance")];
+    const everything = [retry(), named("hedge"), throttle, circuitBreaker(), limit(), balance, attempt, named("chaos")];
+    expect(problemsOf(fallbackLike, total, named("rate-limit"), ...everything)).toEqual([]);
     expect(problemsOf(limit(), circuitBreaker(), attempt)).toEqual([]);
   });
 
