@@ -23,6 +23,8 @@ export class Endpoint<E> {
   generation = 0;
   /** Out of use, or probing. */
   out = false;
+  /** No longer among the endpoints: what its last calls end with concerns nobody. */
+  gone = false;
   private untilMs = 0;
   private outForMs = 0;
   /** When the probe that is under way was sent; null without one. */

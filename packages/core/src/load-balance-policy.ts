@@ -46,8 +46,9 @@ export class LoadBalancePolicy<E> implements Policy {
   readonly name: string;
   /** Endpoints out of use or probing. */
   ejected = 0;
-  private readonly endpoints: readonly Endpoint<E>[];
-  private readonly maxEjected: number;
+  private endpoints: readonly Endpoint<E>[] = [];
+  private maxEjected = 0;
+  private readonly settings: LoadBalanceSettings<E>;
   private readonly ejectMs: number;
   private readonly leaseMs: number | undefined;
   private readonly clock: Clock;
@@ -58,15 +59,15 @@ export class LoadBalancePolicy<E> implements Policy {
   private readonly leased: Set<Visit<E>> | undefined;
 
   constructor(settings: LoadBalanceSettings<E>) {
-    const { endpoints, nameOf, trip, leaseMs } = settings;
+    const { leaseMs } = settings;
     this.name = settings.name;
-    this.endpoints = endpoints.map((value, i) => new Endpoint(value, nameOf(value, i), trip(), settings));
-    this.maxEjected = Math.min(Math.floor(endpoints.length * settings.maxEjectedRatio), endpoints.length - 1);
+    this.settings = settings;
     this.ejectMs = settings.outTime.openMs;
     this.leaseMs = leaseMs;
     this.leased = leaseMs === undefined ? undefined : new Set();
     this.clock = settings.clock;
     this.random = settings.random;
+    this.take(settings.endpoints);
   }
 
   get busy(): boolean {
@@ -95,6 +96,19 @@ export class LoadBalancePolicy<E> implements Policy {
     }));
   }
 
+  update(values: readonly E[]): void {
+    if (!Array.isArray(values) || values.length === 0)
+      rejectOption("loadBalance.update", "given an array that is not empty", values);
+    this.take(values);
+    const out = this.endpoints.filter((endpoint) => endpoint.out);
+    // Of a shorter list fewer may be out of use: those that would come back first do so now.
+    const nowMs = this.clock.now();
+    const soonest = out.toSorted((one, other) => one.outMs(nowMs) - other.outMs(nowMs));
+    const back = soonest.slice(0, Math.max(0, out.length - this.maxEjected));
+    for (const endpoint of back) endpoint.restore(nowMs);
+    this.ejected = out.length - back.length;
+  }
+
   describe(): string {
     const { name, endpoints } = this;
     const trip = endpoints[0]?.trip.describe?.() ?? "its trip";
@@ -120,6 +134,19 @@ export class LoadBalancePolicy<E> implements Policy {
     this.learn(call, visit);
     if (call.outcome !== "success" && call.pipeline.firstRepeat < at) this.remember(call, visit.endpoint);
     return "pass";
+  }
+
+  private take(values: readonly E[]): void {
+    const { nameOf, trip, maxEjectedRatio } = this.settings;
+    const before = [...this.endpoints];
+    this.endpoints = values.map((value, i) => {
+      const at = before.findIndex((endpoint) => Object.is(endpoint.value, value));
+      return at < 0
+        ? new Endpoint(value, nameOf(value, i), trip(), this.settings)
+        : (before.splice(at, 1)[0] as Endpoint<E>);
+    });
+    for (const endpoint of before) endpoint.gone = true;
+    this.maxEjected = Math.min(Math.floor(values.length * maxEjectedRatio), values.length - 1);
   }
 
   /** The less loaded of two that are drawn: nearly as even as asking all, and never all to the same one. */
@@ -189,7 +216,7 @@ export class LoadBalancePolicy<E> implements Policy {
     const nowMs = this.clock.now();
     const elapsedMs = nowMs - startedMs;
     const { outcome } = call;
-    const isCurrent = generation === endpoint.generation;
+    const isCurrent = generation === endpoint.generation && !endpoint.gone;
     if (outcome === "ignored") {
       // The slower of two hedged attempts is cut off before it can tell how long it takes.
       if (wasSuperseded(call)) endpoint.observeAtLeast(elapsedMs, nowMs);

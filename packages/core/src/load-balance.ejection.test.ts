@@ -187,6 +187,75 @@ describe("loadBalance: an endpoint that fails", () => {
   });
 });
 
+describe("loadBalance.update", () => {
+  it("keeps what is known of the endpoints that stay", async () => {
+    const { run, of, balance, clock } = balanced(3, { trip: () => consecutiveFailures({ maxFailures: 1 }) });
+    await run(30, (endpoint) => (endpoint === "b" ? down : 5));
+    const known = of("a");
+    balance.update(["d", "b", "a", "a"]);
+    expect(balance.snapshot().map(({ name, state }) => `${name} ${state}`)).toEqual([
+      "d healthy",
+      "b ejected",
+      "a healthy",
+      "a healthy",
+    ]);
+    expect(of("a")).toEqual(known);
+    expect(of("d")).toMatchObject({ picked: 0, latencyMs: undefined });
+    const went = await run(30, () => 5);
+    expect(share(went, "d")).toBeGreaterThan(3);
+    expect(share(went, "b") + share(went, "c")).toBe(0);
+    await clock.advance(0);
+    expect(balance.ejected).toBe(1);
+  });
+
+  it("puts endpoints back into use of which too many would be out, the first to come back first", async () => {
+    const { run, of, balance, clock } = balanced(6, {
+      trip: () => consecutiveFailures({ maxFailures: 1 }),
+      ejectMs: 1000,
+    });
+    for (const bad of ["a", "b", "c"]) {
+      await until(
+        () => of(bad).state !== "healthy",
+        () => run(1, (endpoint) => (endpoint === bad ? down : 5)),
+      );
+      await clock.advance(20);
+    }
+    expect(balance.ejected).toBe(3);
+    balance.update(["c", "b", "a", "d"]);
+    expect(balance.ejected).toBe(2);
+    expect(of("a").state).toBe("healthy");
+    balance.update(["c", "b"]);
+    expect(balance.ejected).toBe(1);
+    expect(of("b").state).toBe("healthy");
+    balance.update(["c"]);
+    expect(balance.ejected).toBe(0);
+    expect(await run(1, () => 5)).toBe("c");
+  });
+
+  it("lets calls to an endpoint that is gone end, and learns nothing from them", async () => {
+    const { calls, balance, clock, of } = balanced(2, { trip: () => consecutiveFailures({ maxFailures: 1 }) });
+    const { operation, run } = manualOperation();
+    let went = "";
+    const call = watch(calls.execute((context) => ((went = balance.of(context)), operation(context))));
+    balance.update(["x", "y"]);
+    run(0).reject(down);
+    await clock.settle();
+    expect(call.error).toBe(down);
+    expect(balance.ejected).toBe(0);
+    balance.update([went, "x"]);
+    expect(of(went)).toMatchObject({ inFlight: 0, picked: 0, ejections: 0 });
+  });
+
+  it("refuses an empty list, and leaves the old one", () => {
+    const { balance } = balanced(2);
+    expect(() => balance.update([])).toThrow(
+      "`loadBalance.update` must be given an array that is not empty, got an array",
+    );
+    expect(() => balance.update("a" as never)).toThrow("`loadBalance.update` must be given an array that is not empty");
+    expect(balance.snapshot()).toHaveLength(2);
+  });
+});
+
 describe("loadBalance: attempts of one call", () => {
   const again = (maxAttempts: number) => retry({ maxAttempts, backoff: constantBackoff({ delayMs: 0 }) });
 

@@ -23,18 +23,24 @@ const step = fc.oneof(
       index: fc.nat(5),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("update"), from: fc.nat(3), to: fc.integer({ min: 4, max: 6 }) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("pass"), ms: fc.constantFrom(0, 1, 30, 200, 5000, -40) }) },
 );
-type Step = { kind: string; index?: number; ms?: number };
+type Step = { kind: string; index?: number; ms?: number; from?: number; to?: number };
 
 interface Open {
   readonly endpoint: string;
-  readonly startedMs: number;
   readonly run: Run<string>;
   readonly controller: AbortController;
   readonly done: Promise<unknown>;
+  /** Whether its endpoint has been taken from the list since. */
+  gone: boolean;
 }
 
+const all = ["a", "b", "c", "d", "e", "f"];
 const down = new Error("down");
 const said = new Error("ignored");
 
@@ -46,7 +52,7 @@ describe("loadBalance", () => {
     await fc.assert(
       fc.asyncProperty(settings, steps, async ({ count, maxFailures, seed, ...options }, played) => {
         const clock = new TestClock(1000);
-        const endpoints = ["a", "b", "c", "d", "e", "f"].slice(0, count);
+        let endpoints = all.slice(0, count);
         const trip = () => consecutiveFailures({ maxFailures });
         const random = new SeededRandom(seed);
         const balance = loadBalance({ ...options, endpoints, trip, clock, random });
@@ -57,7 +63,12 @@ describe("loadBalance", () => {
         const calls = pipeline({ name: "model", clock, ...judgement }, balance);
         const { operation, runs } = manualOperation();
         const open: Open[] = [];
-        const most = Math.min(Math.floor(count * options.maxEjectedRatio), count - 1);
+        const most = () => Math.min(Math.floor(endpoints.length * options.maxEjectedRatio), endpoints.length - 1);
+        const update = (from: number, to: number) => {
+          endpoints = all.slice(from, to);
+          balance.update(endpoints);
+          for (const each of open) each.gone ||= !endpoints.includes(each.endpoint);
+        };
         const start = () => {
           const unusable = balance.snapshot().filter(({ state }) => state === "ejected");
           const controller = new AbortController();
@@ -71,7 +82,7 @@ describe("loadBalance", () => {
           );
           expect(endpoints).toContain(endpoint);
           expect(unusable.map(({ name }) => name)).not.toContain(endpoint);
-          open.push({ endpoint, startedMs: clock.now(), run: runs.at(-1)!, controller, done });
+          open.push({ endpoint, run: runs.at(-1)!, controller, done, gone: false });
         };
         const end = async (kind: string, { run, done }: Open) => {
           if (kind === "success") run.resolve(kind);
@@ -79,17 +90,18 @@ describe("loadBalance", () => {
           await done;
           await Promise.resolve();
         };
-        for (const { kind, index = 0, ms = 0 } of played) {
+        for (const { kind, index = 0, ms = 0, from, to } of played) {
           if (kind === "start") start();
           else if (kind === "pass") clock.jump(ms);
+          else if (kind === "update") update(from as number, to as number);
           // Who has left is abandoned work: it counts until it has ended.
           else if (kind === "leave") open[index]?.controller.abort(down);
           else for (const ended of open.splice(index, 1)) await end(kind, ended);
           const now = balance.snapshot();
           expect(now.filter(({ state }) => state !== "healthy").length).toBe(balance.ejected);
-          expect(balance.ejected).toBeLessThanOrEqual(most);
+          expect(balance.ejected).toBeLessThanOrEqual(most());
           for (const { name, inFlight, latencyMs = 0 } of now) {
-            const under = open.filter(({ endpoint }) => endpoint === name);
+            const under = open.filter(({ endpoint, gone }) => endpoint === name && !gone);
             expect(inFlight).toBeLessThanOrEqual(under.length);
             if (options.leaseMs === undefined) expect(inFlight).toBe(under.length);
             expect(latencyMs).toBeGreaterThanOrEqual(0);
@@ -97,7 +109,8 @@ describe("loadBalance", () => {
         }
         for (const rest of open) await end("success", rest);
         expect(balance.snapshot().map(({ inFlight }) => inFlight)).toEqual(endpoints.map(() => 0));
-        expect(balance.snapshot().reduce((sum, { picked }) => sum + picked, 0)).toBe(runs.length);
+        if (played.every(({ kind }) => kind !== "update"))
+          expect(balance.snapshot().reduce((sum, { picked }) => sum + picked, 0)).toBe(runs.length);
       }),
       propertyRuns(0.05),
     );

@@ -75,6 +75,13 @@ export type LoadBalance<E> = Policy & {
    * @throws {InvalidOptionError} for the context of an attempt that does not run behind this policy.
    */
   of(context: OperationContext): E;
+  /**
+   * Takes another list of endpoints, from service discovery say. What is known of an endpoint that was in the list is kept, told by
+   * the value itself; calls that are under way end as they would have.
+   *
+   * @throws {InvalidOptionError} for an empty list.
+   */
+  update(endpoints: readonly E[]): void;
   /** All endpoints as they are now, in the order given. */
   snapshot(): EndpointSnapshot<E>[];
 };

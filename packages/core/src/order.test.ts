@@ -174,6 +174,9 @@ describe("pipeline", () => {
     expect(problemsOf(total, retry(), hedge({ delayMs: 50 }), circuitBreaker(), limit(), attempt)).toEqual([]);
     expect(problemsOf(total, hedge(), attempt)).toEqual([]);
     expect(problemsOf(total, limit(), attempt)).toEqual([]);
+    const [throttle, balance] = [named("adaptive-throttle"), named("load-balance")];
+    const everything = [retry(), named("hedge"), throttle, circuitBreaker(), limit(), balance, attempt, named("chaos")];
+    expect(problemsOf(fallbackLike, total, named("rate-limit"), ...everything)).toEqual([]);
     expect(problemsOf(limit(), circuitBreaker(), attempt)).toEqual([]);
   });
 

@@ -108,6 +108,13 @@ describe("remainingHeaders", () => {
     expect(await (await app.request("/")).json()).toEqual([{ "x-request-timeout-ms": "60" }, { "x-left": "70" }]);
   });
 
+  it("writes a grpc-timeout in its own form", async () => {
+    const clock = new TestClock();
+    const app = new Hono<ResilienceEnv>();
+    app.get("/", timeout({ timeoutMs: 100, clock }), (c) => c.json(remainingHeaders(c, { header: "Grpc-Timeout" })));
+    expect(await (await app.request("/")).json()).toEqual({ "grpc-timeout": "90m" });
+  });
+
   it("says nothing without a deadline, and never less than 0", async () => {
     const clock = new TestClock();
     const app = new Hono<ResilienceEnv>();
