@@ -195,7 +195,7 @@ describe("pushMetrics", () => {
   it("says once that a collector refuses", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     collector.status = 401;
-    const push = pushMetrics({ telemetry: await counted(), endpoint, intervalMs: 20 });
+    const push = pushMetrics({ telemetry: await counted(), endpoint, intervalMs: 200 });
     await collector.post(3);
     await push.stop();
     expect(warn.mock.calls).toEqual([["Metrics cannot be sent: Unauthorized"]]);

@@ -8,7 +8,7 @@ import { manualOperation, watch } from "./support/operations.ts";
 describe("a call that nothing can end before its operation", () => {
   it("settles with what the operation settled with, once and the same object", async () => {
     const guarded = pipeline("plain", concurrencyLimit({ maxConcurrent: 2 }));
-    const { operation, run } = manualOperation();
+    const { operation, run } = manualOperation<object>();
     const [kept, thrown] = [{ kept: true }, new Error("thrown")];
     const [first, second] = [watch(guarded.execute(operation)), watch(guarded.execute(operation))];
     run(0).resolve(kept);
