@@ -2,6 +2,7 @@ import {
   type CircuitBreaker,
   type ConcurrencyLimit,
   explain,
+  fixedLimit,
   isHeadgateError,
   PolicyOrderError,
   standardPipeline,
@@ -52,6 +53,19 @@ describe("standardPipeline", () => {
   it("takes the options of a part", () => {
     const { policies } = standardPipeline({ name: "users", concurrencyLimit: { maxConcurrent: 7 } });
     expect(policies.find(({ kind }) => kind === "concurrency-limit")).toMatchObject({ maxConcurrent: 7 });
+  });
+
+  it("finds its limit by itself unless it is given one", () => {
+    const limitOf = (options?: StandardPipelineOptions["concurrencyLimit"]) => {
+      const { policies } = standardPipeline({ name: "users", ...(options && { concurrencyLimit: options }) });
+      return policies.find(({ kind }) => kind === "concurrency-limit");
+    };
+    expect(limitOf()).toMatchObject({ algorithm: { kind: "knee" } });
+    expect(limitOf({ limit: fixedLimit({ limit: 5 }) })).toMatchObject({
+      algorithm: { kind: "fixed" },
+      maxConcurrent: 5,
+    });
+    expect(limitOf({ maxConcurrent: 7 })).not.toHaveProperty("algorithm");
   });
 
   it("gives retry and hedge one budget, or none", () => {

@@ -1,4 +1,5 @@
 // The pipeline that is right for a call to something remote: every part in its place, and nothing to get in the wrong order.
+import { adaptiveLimit, type AdaptiveLimitOptions } from "./adaptive-limit.ts";
 import { adaptiveThrottle, type AdaptiveThrottleOptions } from "./adaptive-throttle.ts";
 import { chaos, type ChaosOptions } from "./chaos.ts";
 import { circuitBreaker, type CircuitBreakerOptions } from "./circuit-breaker.ts";
@@ -41,8 +42,11 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
   readonly adaptiveThrottle?: Part<AdaptiveThrottleOptions> | undefined;
   /** @default opens when half of at least 10 calls in 30 s failed, for 30 s at first */
   readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
-  /** @default 100 at once, 100 more wait for a second at most */
-  readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
+  /**
+   * Finds out how many calls the dependency can serve at once, unless `maxConcurrent` says so.
+   * @default adaptiveLimit(): 100 more wait for a second at most, and hardly at all while the queue stands (`adaptive-lifo`)
+   */
+  readonly concurrencyLimit?: Part<ConcurrencyLimitOptions> | Part<AdaptiveLimitOptions> | false;
   /** Faults on purpose, to try the rest. @default none */
   readonly chaos?: Part<ChaosOptions> | undefined;
   /** @default systemRandom */
@@ -70,10 +74,15 @@ export function standardPipeline(options: StandardPipelineOptions): Pipeline {
     options.adaptiveThrottle && adaptiveThrottle({ ...options.adaptiveThrottle, name, clock, random }),
     options.circuitBreaker !== false &&
       circuitBreaker({ trip: timeWindow(), ...options.circuitBreaker, name, clock, random }),
-    options.concurrencyLimit !== false &&
-      concurrencyLimit({ maxConcurrent: 100, maxQueue: 100, ...options.concurrencyLimit, name, clock }),
+    options.concurrencyLimit !== false && limitOf({ ...options.concurrencyLimit, name, clock }),
     timeout({ timeoutMs: attemptTimeoutMs, clock }),
     options.chaos && chaos({ ...options.chaos, name, clock, random }),
   ];
   return pipeline({ ...options, clock }, ...parts.filter((part) => typeof part === "object"));
+}
+
+function limitOf(options: ConcurrencyLimitOptions | AdaptiveLimitOptions): Policy {
+  return "maxConcurrent" in options
+    ? concurrencyLimit({ maxQueue: 100, ...options })
+    : adaptiveLimit({ maxQueue: 100, order: "adaptive-lifo", ...options });
 }

@@ -121,7 +121,7 @@ describe("resilientFetch", () => {
         { kind: "timeout", timeoutMs: 3000 },
         { kind: "retry", maxAttempts: 3 },
         { kind: "circuit-breaker", name: "orders" },
-        { kind: "concurrency-limit", name: "orders", maxConcurrent: 100 },
+        { kind: "concurrency-limit", name: "orders", algorithm: { kind: "knee" } },
         { kind: "timeout", timeoutMs: 1000 },
       ]);
     });

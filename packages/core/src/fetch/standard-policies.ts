@@ -1,4 +1,5 @@
 // The pipeline that `resilientFetch` builds when it is given none, in the order that is right for a remote call.
+import { adaptiveLimit } from "../adaptive-limit.ts";
 import { circuitBreaker } from "../circuit-breaker.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { concurrencyLimit } from "../concurrency-limit.ts";
@@ -25,8 +26,11 @@ export interface StandardFetchOptions {
    * @default retryBudget(): 20 % of the calls of the last 10 s and 10 a second, 20 % of those in flight and 3
    */
   readonly retryBudget?: RetryBudget | false;
-  /** Requests under way at once, until the end of the response's body. An integer of at least 1. @default 100 */
-  readonly maxConcurrent?: number;
+  /**
+   * Requests under way at once, until the end of the response's body. An integer of at least 1.
+   * @default adaptiveLimit(): as many as turn out to be served without waiting
+   */
+  readonly maxConcurrent?: number | undefined;
   /** Requests that may wait for a place. An integer of at least 0. @default 100 */
   readonly maxQueue?: number;
   /** How long the circuit stays open before it lets a probe through. Above 0. @default 30000 */
@@ -67,7 +71,7 @@ export function standardPolicies(options: StandardFetchOptions): Pipeline {
     totalTimeoutMs = 30_000,
     headersTimeoutMs = totalTimeoutMs / 3,
     maxAttempts = 3,
-    maxConcurrent = 100,
+    maxConcurrent,
     maxQueue = 100,
     openMs = 30_000,
     observer,
@@ -82,7 +86,9 @@ export function standardPolicies(options: StandardFetchOptions): Pipeline {
     timeout({ timeoutMs: totalTimeoutMs, clock }),
     retry({ maxAttempts, budget, clock, random }),
     circuitBreaker({ name, openMs, clock }),
-    concurrencyLimit({ name, maxConcurrent, maxQueue, clock }),
+    maxConcurrent === undefined
+      ? adaptiveLimit({ name, maxQueue, order: "adaptive-lifo", clock })
+      : concurrencyLimit({ name, maxConcurrent, maxQueue, clock }),
     timeout({ timeoutMs: headersTimeoutMs, clock }),
   );
 }
