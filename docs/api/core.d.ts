@@ -745,6 +745,7 @@ export type LoadBalance<E> = Policy & {
     readonly name: string;
     readonly ejected: number;
     of(context: OperationContext): E;
+    update(endpoints: readonly E[]): void;
     snapshot(): EndpointSnapshot<E>[];
 };
 

@@ -1,5 +1,6 @@
 import {
   type Call,
+  type OperationContext,
   consecutiveFailures,
   constantBackoff,
   HeadgateError,
@@ -75,6 +76,12 @@ describe("loadBalance: an endpoint that fails", () => {
     bad = 5;
     await tryAgain();
     expect(of("b").state).toBe("healthy");
+    bad = down;
+    await until(() => of("b").state !== "healthy", step);
+    expect(times().at(-1)).toBeGreaterThanOrEqual(400);
+    bad = 5;
+    await tryAgain();
+    expect(of("b").state).toBe("healthy");
     await clock.advance(10_000);
     bad = down;
     await until(() => of("b").state !== "healthy", step);
@@ -116,6 +123,23 @@ describe("loadBalance: an endpoint that fails", () => {
     expect(of("a").ejections).toBe(1);
     expect(of("b").ejections).toBe(0);
     expect(events.of("load-balance.ejected")[0]?.cause).toBeUndefined();
+  });
+
+  it("tells its trip what is slow, and nothing else", async () => {
+    const told: string[] = [];
+    const record = (result: string) => {
+      told.push(result);
+      return false;
+    };
+    const { run, calls, clock } = balanced(1, { trip: () => ({ slowMs: 50, record, reset: () => {} }) });
+    for (const outcome of [49, 50, down]) await run(1, () => outcome);
+    const late = calls.attempt(async () => {
+      await clock.sleep(60);
+      throw down;
+    });
+    await clock.advance(60);
+    await late;
+    expect(told).toEqual(["success", "slow", "failure", "failure"]);
   });
 
   it("learns nothing from calls that began before, nor from what says nothing", async () => {
@@ -298,13 +322,22 @@ describe("loadBalance: attempts of one call", () => {
         },
         leave: () => "pass",
       };
-      const { calls, balance } = balanced(4, { random: new SeededRandom(seed) }, beside);
-      const went = new Set<string>();
-      await calls.execute(async (context) => {
-        went.add(balance.of(context));
-        for (let i = 0; i < 5; i++) await Promise.resolve();
-      });
-      expect(went.size).toBe(3);
+      const { calls, balance, clock, of } = balanced(3, { random: new SeededRandom(seed) }, beside);
+      let went = new Set<string>();
+      // One is much slower: it is chosen only because the others are not.
+      const operation = async (context: OperationContext) => {
+        const endpoint = balance.of(context);
+        went.add(endpoint);
+        await clock.sleep(endpoint === "c" ? 500 : 5);
+      };
+      for (let i = 0; i < 3; i++) {
+        went = new Set();
+        const call = calls.execute(operation);
+        await clock.advance(500);
+        await call;
+        expect(went.size).toBe(3);
+      }
+      expect(of("c").latencyMs).toBeGreaterThan(400);
     }
   });
 
@@ -350,5 +383,24 @@ describe("loadBalance: attempts of one call", () => {
     runs(0).reject(beaten);
     expect(await failed).toBe(beaten);
     expect(of("a").latencyMs).toBe(300);
+    // What was cut off sooner says nothing.
+    const { operation: another, run: more } = manualOperation();
+    const sooner = rejectionOf(calls.execute((context) => another(context), options));
+    await clock.advance(1);
+    more(0).reject(beaten);
+    await sooner;
+    expect(of("a").latencyMs).toBeGreaterThan(299);
+  });
+
+  it("that their caller has given up tell nothing", async () => {
+    const { calls, of, clock, run } = balanced(1);
+    await run(1, () => 10);
+    const controller = new AbortController();
+    const call = watch(calls.execute(manualOperation().operation, { signal: controller.signal }));
+    await clock.advance(300);
+    controller.abort(new Error("left"));
+    await clock.settle();
+    expect(call.state).toBe("rejected");
+    expect(of("a").latencyMs).toBeLessThan(10);
   });
 });

@@ -83,6 +83,43 @@ describe("loadBalance", () => {
     expect(went).toEqual(["b", "a", "a"]);
   });
 
+  it("spreads calls over endpoints that nobody knows", async () => {
+    const random = new Pairs(2);
+    const { calls, of } = balanced(2, { random });
+    for (const [first, second] of [
+      [0, 1],
+      [0, 1],
+      [0, 1],
+      [0, 1],
+      [1, 0],
+      [1, 0],
+    ] as const) {
+      random.draw(first, second);
+      void calls.execute(manualOperation().operation);
+    }
+    expect([of("a").inFlight, of("b").inFlight]).toEqual([3, 3]);
+  });
+
+  it("takes an endpoint whose call fails for no better than it was, nor than the slowest", async () => {
+    const random = new Pairs(2);
+    const { run, of, clock } = balanced(2, { random });
+    random.draw(0, 1);
+    await run(1, () => 20);
+    random.draw(1, 0);
+    await run(1, () => 5);
+    await clock.advance(20_000);
+    const next = async (endpoint: string, outcome: number | Error) => {
+      const before = of(endpoint).picked;
+      while (of(endpoint).picked === before) await run(1, (went) => (went === endpoint ? outcome : 1));
+    };
+    expect(of("a").latencyMs).toBeLessThan(3);
+    await next("a", down);
+    expect(of("a").latencyMs).toBeCloseTo(20, 1);
+    await next("b", 400);
+    await next("a", down);
+    expect(of("a").latencyMs).toBeGreaterThan(300);
+  });
+
   it("is not attracted by failures that come quickly", async () => {
     const { run, of } = balanced(3, { maxEjectedRatio: 0 });
     const went = await run(300, (endpoint) => ({ a: down, b: 20, c: 40 })[endpoint] as number | Error);
@@ -107,6 +144,7 @@ describe("loadBalance", () => {
       expect(inFlight()).toBe(0);
       const release = await calls.execute((context) => context.hold());
       expect(inFlight()).toBe(1);
+      expect(balance.busy).toBe(true);
       release();
       expect(inFlight()).toBe(0);
       expect(balance.busy).toBe(false);

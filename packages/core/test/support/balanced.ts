@@ -46,6 +46,7 @@ export function balanced(count: number, options: Partial<LoadBalanceOptions<stri
         if (outcome instanceof Error) throw outcome;
         tookMs = outcome;
         await clock.sleep(tookMs);
+        return endpoint;
       });
       await clock.settle();
       await clock.advance(tookMs);
