@@ -8,6 +8,15 @@ export interface AcquireOptions {
     readonly priority?: number | undefined;
 }
 
+export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
+    readonly maxConcurrent: number;
+    readonly algorithm: Limit;
+};
+
+export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
+    readonly limit?: Limit;
+}
+
 export type AdaptiveThrottle = Policy & {
     readonly kind: "adaptive-throttle";
     readonly name: string;
@@ -35,13 +44,6 @@ export interface AdaptiveThrottleOptions {
     readonly maxRejectRatio?: number;
     readonly clock?: Clock;
     readonly random?: Random;
-export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
-    readonly maxConcurrent: number;
-    readonly algorithm: Limit;
-};
-
-export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
-    readonly limit?: Limit;
 }
 
 export interface AimdLimitOptions {
@@ -268,6 +270,7 @@ export interface ConcurrencyLimitOptions {
     readonly maxQueue?: number;
     readonly maxWaitMs?: number;
     readonly order?: QueueOrder;
+    readonly targetWaitMs?: number;
     readonly leaseMs?: number | undefined;
     readonly reclaimAfterMs?: number | undefined;
     readonly clock?: Clock;
@@ -365,10 +368,11 @@ export interface FallbackOptions {
     readonly shouldFallback?: (failed: FailedCall) => boolean;
 }
 
-export type GaveUp = "attempts" | "deadline" | "budget" | "push-back";
 export interface FixedLimitOptions {
     readonly limit: number;
 }
+
+export type GaveUp = "attempts" | "deadline" | "budget" | "push-back";
 
 export type GcraState = number;
 
@@ -556,23 +560,6 @@ export type HeadgateEvent = {
     readonly operation: "get" | "set" | "clone" | "defer";
     readonly error: unknown;
 } | {
-    readonly type: "adaptive-throttle.rejected";
-    readonly pipeline: string;
-    readonly name: string;
-    readonly rejectRatio: number;
-} | {
-    readonly type: "load-balance.ejected";
-    readonly pipeline: string;
-    readonly name: string;
-    readonly endpoint: string;
-    readonly ejectMs: number;
-    readonly cause: unknown;
-} | {
-    readonly type: "load-balance.restored";
-    readonly pipeline: string;
-    readonly name: string;
-    readonly endpoint: string;
-} | {
     readonly type: "operation.abandoned";
     readonly pipeline: string;
     readonly attempt: number;
@@ -594,6 +581,23 @@ export type HeadgateEvent = {
     readonly type: "hedge.budget-denied";
     readonly pipeline: string;
     readonly attempts: number;
+} | {
+    readonly type: "adaptive-throttle.rejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly rejectRatio: number;
+} | {
+    readonly type: "load-balance.ejected";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly endpoint: string;
+    readonly ejectMs: number;
+    readonly cause: unknown;
+} | {
+    readonly type: "load-balance.restored";
+    readonly pipeline: string;
+    readonly name: string;
+    readonly endpoint: string;
 };
 
 export type Hedge = Policy & {
@@ -659,20 +663,19 @@ export interface Judgement<T> {
 
 export type Keep = <P extends Policy>(name: string, make: () => P) => P;
 
-export interface LatencySignalOptions {
-    readonly name?: string;
-    readonly targetMs?: number | undefined;
-    readonly bounds?: OverloadBounds;
 export interface KneeLimitOptions {
     readonly initialLimit?: number;
     readonly maxLimit?: number;
 }
 
+export interface LatencySignalOptions {
+    readonly name?: string;
+    readonly targetMs?: number | undefined;
+    readonly bounds?: OverloadBounds;
+}
+
 export type LeaveStep = "pass" | "park" | "again";
 
-export interface LimitSignalOptions {
-    readonly name?: string;
-    readonly bounds?: OverloadBounds;
 export interface Limit {
     readonly kind: string;
     readonly limit: number;
@@ -687,6 +690,11 @@ export interface LimitSample {
     readonly outcome: "success" | "failure" | "dropped";
 }
 
+export interface LimitSignalOptions {
+    readonly name?: string;
+    readonly bounds?: OverloadBounds;
+}
+
 export interface LinearBackoffOptions {
     readonly initialMs?: number;
     readonly stepMs?: number;
@@ -694,17 +702,32 @@ export interface LinearBackoffOptions {
     readonly jitter?: Jitter;
 }
 
-export interface LogTransitionsOptions {
-    readonly logger: Logger;
-    readonly maxPerInterval?: number;
-    readonly intervalMs?: number;
+export type LoadBalance<E> = Policy & {
+    readonly kind: "load-balance";
+    readonly name: string;
+    readonly ejected: number;
+    of(context: OperationContext): E;
+    update(endpoints: readonly E[]): void;
+    snapshot(): EndpointSnapshot<E>[];
+};
+
+export interface LoadBalanceOptions<E> {
+    readonly endpoints: readonly E[];
+    readonly name?: string;
+    readonly nameOf?: (endpoint: E, index: number) => string;
+    readonly trip?: () => Trip;
+    readonly ejectMs?: number;
+    readonly ejectFactor?: number;
+    readonly maxEjectMs?: number;
+    readonly ejectJitter?: number;
+    readonly healthyMs?: number;
+    readonly maxEjectedRatio?: number;
+    readonly decayMs?: number;
+    readonly leaseMs?: number | undefined;
     readonly clock?: Clock;
+    readonly random?: Random;
 }
 
-export interface Logger {
-    info(fields: object, message: string): void;
-    warn(fields: object, message: string): void;
-    error(fields: object, message: string): void;
 export type LoadShed = Policy & {
     readonly kind: "load-shed";
     readonly name: string;
@@ -740,30 +763,21 @@ export interface LoadShedOptions {
     readonly intervalMs?: number;
     readonly minRetryAfterMs?: number;
     readonly maxRetryAfterMs?: number;
-export type LoadBalance<E> = Policy & {
-    readonly kind: "load-balance";
-    readonly name: string;
-    readonly ejected: number;
-    of(context: OperationContext): E;
-    update(endpoints: readonly E[]): void;
-    snapshot(): EndpointSnapshot<E>[];
-};
-
-export interface LoadBalanceOptions<E> {
-    readonly endpoints: readonly E[];
-    readonly name?: string;
-    readonly nameOf?: (endpoint: E, index: number) => string;
-    readonly trip?: () => Trip;
-    readonly ejectMs?: number;
-    readonly ejectFactor?: number;
-    readonly maxEjectMs?: number;
-    readonly ejectJitter?: number;
-    readonly healthyMs?: number;
-    readonly maxEjectedRatio?: number;
-    readonly decayMs?: number;
-    readonly leaseMs?: number | undefined;
     readonly clock?: Clock;
     readonly random?: Random;
+}
+
+export interface LogTransitionsOptions {
+    readonly logger: Logger;
+    readonly maxPerInterval?: number;
+    readonly intervalMs?: number;
+    readonly clock?: Clock;
+}
+
+export interface Logger {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
 }
 
 export interface MemoryCacheStore extends CacheStore {
@@ -881,7 +895,7 @@ export declare class PolicyOrderError extends HeadgateError {
 
 export type PriorityClass = "critical-plus" | "critical" | "normal" | "sheddable-plus" | "sheddable";
 
-export type QueueOrder = "fifo" | "lifo" | "priority";
+export type QueueOrder = "fifo" | "lifo" | "priority" | "adaptive-lifo";
 
 export interface Random {
     next(): number;
@@ -1038,6 +1052,8 @@ export interface RetryOptions {
 
 export interface RetryPermit {
     release(): void;
+}
+
 export interface ShedCount {
     readonly priorityClass: PriorityClass;
     readonly signal: string;
@@ -1074,10 +1090,9 @@ export interface StandardPipelineOptions extends Omit<PipelineOptions, "checkOrd
     readonly retry?: Omit<Part<RetryOptions>, "budget"> | false;
     readonly retryBudget?: RetryBudget | false;
     readonly hedge?: Omit<Part<HedgeOptions>, "budget"> | undefined;
-    readonly retry?: Part<RetryOptions> | false;
     readonly adaptiveThrottle?: Part<AdaptiveThrottleOptions> | undefined;
     readonly circuitBreaker?: Part<CircuitBreakerOptions> | false;
-    readonly concurrencyLimit?: Part<Partial<ConcurrencyLimitOptions>> | false;
+    readonly concurrencyLimit?: Part<ConcurrencyLimitOptions> | Part<AdaptiveLimitOptions> | false;
     readonly chaos?: Part<ChaosOptions> | undefined;
     readonly random?: Random;
 }
@@ -1144,7 +1159,6 @@ export interface TripCounts {
 
 export type TripResult = "success" | "failure" | "overload" | "slow";
 
-export declare function adaptiveThrottle(options?: AdaptiveThrottleOptions): AdaptiveThrottle;
 export interface VegasLimitOptions {
     readonly initialLimit?: number;
     readonly maxLimit?: number;
@@ -1152,6 +1166,8 @@ export interface VegasLimitOptions {
 }
 
 export declare function adaptiveLimit(options?: AdaptiveLimitOptions): AdaptiveLimit;
+
+export declare function adaptiveThrottle(options?: AdaptiveThrottleOptions): AdaptiveThrottle;
 
 export declare function aimdLimit(options?: AimdLimitOptions): Limit;
 
@@ -1181,12 +1197,15 @@ export declare const gcra: RateAlgorithm<GcraState>;
 
 export declare function gcraWaitMs(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
 
-export declare function hedge(options?: HedgeOptions): Hedge;
 export declare function gradientLimit(options?: GradientLimitOptions): Limit;
+
+export declare function hedge(options?: HedgeOptions): Hedge;
 
 export declare function isHeadgateError(error: unknown): error is HeadgateError;
 
 export declare function isRefusal(error: unknown): boolean;
+
+export declare function kneeLimit(options?: KneeLimitOptions): Limit;
 
 export declare function latencySignal(options?: LatencySignalOptions): ShedSignal;
 
@@ -1195,15 +1214,16 @@ export declare function limitSignal(limit: {
     readonly queued: number;
     readonly maxConcurrent: number;
 }, options?: LimitSignalOptions): ShedSignal;
-export declare function kneeLimit(options?: KneeLimitOptions): Limit;
 
 export declare function linearBackoff(options?: LinearBackoffOptions): Backoff;
 
-export declare function logTransitions(options: LogTransitionsOptions): Observer;
+export declare function loadBalance<E>(options: LoadBalanceOptions<E>): LoadBalance<E>;
+
 export declare function loadShed(options: LoadShedOptions): LoadShed;
 
+export declare function logTransitions(options: LogTransitionsOptions): Observer;
+
 export declare function lowerPriority(priority?: number): number;
-export declare function loadBalance<E>(options: LoadBalanceOptions<E>): LoadBalance<E>;
 
 export declare function memoryCacheStore(options?: MemoryCacheStoreOptions): MemoryCacheStore;
 
@@ -1354,11 +1374,13 @@ export interface FetchSettings {
     readonly wallClock?: () => number;
 }
 
-export interface HeadersLike {
-    get(name: string): string | null | undefined;
 export interface ForwardDeadlineOptions {
     readonly header?: string;
     readonly marginMs?: number;
+}
+
+export interface HeadersLike {
+    get(name: string): string | null | undefined;
 }
 
 export interface ResilientFetch {
@@ -1384,7 +1406,7 @@ export interface StandardFetchOptions {
     readonly headersTimeoutMs?: number;
     readonly maxAttempts?: number;
     readonly retryBudget?: RetryBudget | false;
-    readonly maxConcurrent?: number;
+    readonly maxConcurrent?: number | undefined;
     readonly maxQueue?: number;
     readonly openMs?: number;
     readonly observer?: Observer | undefined;
@@ -1394,8 +1416,9 @@ export interface StandardFetchOptions {
     readonly random?: Random;
 }
 
-export declare function formatPriority(priority: number): string;
 export declare const deadlineFields: readonly string[];
+
+export declare function formatPriority(priority: number): string;
 
 export declare function formatRemainingMs(name: string, remainingMs: number): string;
 

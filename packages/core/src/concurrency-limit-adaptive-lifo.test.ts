@@ -94,11 +94,11 @@ describe("concurrencyLimit with adaptive-lifo", () => {
     expect(await heldTimers(clock)).toBe(0);
   });
 
-  it("goes back to the order of arrival and to long waits when nobody was refused for 100 ms", async () => {
+  it("goes back to the order of arrival and to long waits when nobody was refused for a while", async () => {
     const { clock, start, started, next, overload } = setUp();
     await overload();
     await next();
-    await clock.advance(100);
+    await clock.advance(1600);
     start();
     const [first, second] = [start(), start()];
     await clock.advance(50);
@@ -107,6 +107,26 @@ describe("concurrencyLimit with adaptive-lifo", () => {
     expect(started.at(-1)).toBe(first.name);
     await next();
     expect(started.at(-1)).toBe(second.name);
+  });
+
+  it("stands again at once when it has stood a moment ago, and takes its time later", async () => {
+    for (const [pauseMs, newest] of [
+      [1000, true],
+      [2000, false],
+    ] as const) {
+      const { clock, start, started, next, overload } = setUp();
+      await overload();
+      await next();
+      await clock.advance(100);
+      start();
+      await clock.advance(pauseMs);
+      for (let i = 0; i < 2; i++) start();
+      await clock.advance(6);
+      await next();
+      const [older, newer] = [start(), start()];
+      await next();
+      expect(started.at(-1)).toBe(newest ? newer.name : older.name - 1);
+    }
   });
 
   it("does not stand while it is empty now and then", async () => {

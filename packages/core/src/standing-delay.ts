@@ -6,12 +6,15 @@
 
 /** A delay must have been above the target for so long before the queue stands, and nobody refused for so long before it does not. */
 const intervalMs = 100;
+/** For so long after it has stood the queue stands again as soon as anybody waits for longer than the target. */
+const memoryMs = 16 * intervalMs;
 
 export class StandingDelay {
   readonly targetMs: number;
   /** When somebody first waited for longer than the target, with nobody since who did not; `Infinity` without one. */
   private aboveSinceMs = Number.POSITIVE_INFINITY;
   private lastRefusedMs = Number.NEGATIVE_INFINITY;
+  private lastStoodMs = Number.NEGATIVE_INFINITY;
   private standing = false;
 
   constructor(targetMs: number) {
@@ -21,7 +24,10 @@ export class StandingDelay {
   /** Whether the queue stands. A clock that was set back ends it. */
   at(nowMs: number): boolean {
     const sinceMs = nowMs - this.lastRefusedMs;
-    if (this.standing && (sinceMs >= intervalMs || sinceMs < 0)) this.standing = false;
+    if (this.standing && (sinceMs >= intervalMs || sinceMs < 0)) {
+      this.standing = false;
+      this.lastStoodMs = this.lastRefusedMs;
+    }
     return this.standing;
   }
 
@@ -29,6 +35,7 @@ export class StandingDelay {
   waited(nowMs: number, waitMs: number, othersWait: boolean): void {
     if (this.at(nowMs)) return;
     if (waitMs <= this.targetMs || !othersWait) this.aboveSinceMs = Number.POSITIVE_INFINITY;
+    else if (nowMs - this.lastStoodMs < memoryMs) this.begin(nowMs);
     else if (nowMs < this.aboveSinceMs) this.aboveSinceMs = nowMs;
     else if (nowMs - this.aboveSinceMs >= intervalMs) this.begin(nowMs);
   }
