@@ -5,16 +5,18 @@
 //   -- --quick             short phases: figures to look at, not to quote
 //   -- --only <name>       one contender; may be given several times
 //   -- --workers <n>       another upstream; the load goes with it. @default 20
-//   -- --write             puts the table and the chart where the README shows them
+//   -- --write             puts the table into bench/README.md and the chart beside it
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Child } from "./child.ts";
+import { overloadChart } from "./overload/chart.ts";
 import { type Phase, runClients } from "./overload/clients.ts";
 import { contenders } from "./overload/contenders.ts";
 import { measure, type Run, type Sample } from "./overload/measure.ts";
 import { phaseTable, targetsOf } from "./overload/tables.ts";
 import type { ServiceState } from "./overload/service.ts";
 import type { UpstreamState } from "./overload/upstream.ts";
-import { machine, targetsTable } from "./report.ts";
+import { machine, targetsTable, writeToReadme } from "./report.ts";
 
 const { values: options } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
@@ -29,7 +31,7 @@ const { values: options } = parseArgs({
 const workers = Number(options.workers);
 const upstream = { workers, meanMs: 50 };
 const capacity = (workers * 1000) / upstream.meanMs;
-const durationMs = options.quick ? 6000 : 15_000;
+const durationMs = options.quick ? 6000 : 20_000;
 const phases: readonly Phase[] = [
   { name: "healthy", perSecond: 0.75 * capacity, durationMs, slowness: 1 },
   { name: "overload", perSecond: 2 * capacity, durationMs, slowness: 1 },
@@ -56,6 +58,10 @@ for (const name of names) {
 say(phaseTable(runs));
 const targets = runs.filter(({ contender }) => contender.startsWith("Headgate")).flatMap(targetsOf);
 say(targetsTable(targets));
+if (options.write) {
+  writeToReadme("overload", output.join("\n\n"));
+  writeFileSync(new URL("../overload.svg", import.meta.url), overloadChart(upstream, phases, runs));
+}
 process.exitCode = targets.every(({ met }) => met) ? 0 : 1;
 
 async function runOne(name: string): Promise<Run> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { chart, topOf } from "../src/chart.ts";
+import { topOf } from "@headgate/charts";
+import { chart } from "../src/chart.ts";
 import { PhaseMeasure } from "../src/measures.ts";
 import { figuresOf, markdown, percent } from "../src/table.ts";
 

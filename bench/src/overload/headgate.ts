@@ -1,5 +1,14 @@
 // Headgate's contenders. No number stands in them.
-import { adaptiveLimit, circuitBreaker, pipeline, retry, standardPipeline, timeWindow, timeout } from "@headgate/core";
+import {
+  adaptiveLimit,
+  circuitBreaker,
+  pipeline,
+  retry,
+  retryBudget,
+  standardPipeline,
+  timeout,
+  timeWindow,
+} from "@headgate/core";
 import type { Send } from "./contenders.ts";
 
 export function standard(send: Send) {
@@ -8,9 +17,15 @@ export function standard(send: Send) {
     guarded.execute((context) => send(context.signal), { signal: caller });
 }
 
+/** Put together from its parts; without a queue. */
 export function adaptive(send: Send) {
-  const limit = adaptiveLimit({ maxQueue: 100, order: "adaptive-lifo" });
-  const guarded = pipeline("upstream", timeout(), retry(), circuitBreaker({ trip: timeWindow() }), limit);
+  const guarded = pipeline(
+    "upstream",
+    timeout(),
+    retry({ budget: retryBudget() }),
+    circuitBreaker({ trip: timeWindow() }),
+    adaptiveLimit(),
+  );
   return (caller: AbortSignal): Promise<string> =>
     guarded.execute((context) => send(context.signal), { signal: caller });
 }
