@@ -163,6 +163,8 @@ class Run {
     const next = () => {
       const last = this.slices.at(-1);
       if (last) last.limit = this.limits.reduce((sum, { limit }) => sum + limit, 0);
+      // The last one is over when the run is.
+      if (this.slices.length === slicesPerRun) return;
       this.slices.push({ startMs: this.time.now(), durationMs, offered: 0, good: 0, latencySumMs: 0, limit: 0 });
       this.time.after(durationMs, next);
     };
