@@ -76,7 +76,7 @@ describe("concurrencyLimit with adaptive-lifo", () => {
     expect(waited.map(({ call }) => call.error)).toEqual(
       waited.map(() => expect.objectContaining({ code: "ERR_CONCURRENCY_LIMIT", reason: "wait" })),
     );
-    expect((waited[0]?.call.error as Error).message).toBe("None of 1 permits came free within 5 ms");
+    expect(waited[0]?.call.error).toMatchObject({ message: "None of 1 permits came free within 5 ms" });
     expect(limit).toMatchObject({ queued: 0, rejectedWait: waited.length, rejectedFull: 0 });
   });
 

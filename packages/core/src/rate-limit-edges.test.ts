@@ -39,8 +39,8 @@ describe("rateLimit without a call or an observer", () => {
 
   it("forgets keys for those who have no observer as well, and says so only to those who have", async () => {
     const { events, limit, silent } = setUp({ maxKeys: 1 });
-    limit.tryAcquire("a");
-    limit.tryAcquire("b");
+    await limit.tryAcquire("a");
+    await limit.tryAcquire("b");
     await silent.attempt(() => 1, { key: "c" });
     expect(limit).toMatchObject({ keys: 1, forgotten: 2 });
     expect(events.events).toEqual([]);
