@@ -57,7 +57,7 @@ export async function startCollector(target) {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
     const command = [program, "--config", `file:${join(folder, "config.yaml")}`];
-    const started = await startProgram("the collector", command, {}, /(Everything is ready)/);
+    const started = await startProgram("the collector", command, {}, { ready: /(Everything is ready)/ });
     await eventually("the collector listens", () => fetch(`http://${address}/`).catch(() => undefined));
     return { url: `http://${address}`, name: "a real collector", stop: () => started.stop().finally(remove) };
   } catch (error) {

@@ -100,3 +100,9 @@ export async function freePort() {
   await once(server, "close");
   return port;
 }
+
+/** An answer, read to its end. */
+export async function get(url, init = {}) {
+  const response = await fetch(url, { signal: AbortSignal.timeout(10_000), ...init });
+  return { status: response.status, text: await response.text() };
+}
