@@ -38,7 +38,7 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
     maxQueue = 0,
     maxWaitMs = 1000,
     order = "fifo",
-    targetWaitMs = 5,
+    targetWaitMs = 2,
     leaseMs,
     reclaimAfterMs,
     clock = systemClock,

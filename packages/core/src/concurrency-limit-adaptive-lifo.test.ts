@@ -13,6 +13,7 @@ function setUp(options: Partial<ConcurrencyLimitOptions> = {}) {
     maxQueue: 100,
     maxWaitMs: 500,
     order: "adaptive-lifo",
+    targetWaitMs: 5,
     clock,
     ...options,
   });

@@ -225,7 +225,8 @@ class Knee implements Limit {
     // A single window of many calls may be a coincidence.
     if (way > 0 || this.wasBinding)
       this.exact *= Math.exp(gain * Math.min(1, Math.max(leastTrust, knownWell / uncertainty)) * way);
-    if (--this.untilProbe <= 0 && this.exact >= 2) this.probing = 2;
+    // While it sinks fast the descent tells what a probe would, and sooner.
+    if (--this.untilProbe <= 0 && this.exact >= 2 && way > -farthest / 2) this.probing = 2;
   }
 
   /** Fewer are let through. Is each of them faster? */
