@@ -38,7 +38,7 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
     maxQueue = 0,
     maxWaitMs = 1000,
     order = "fifo",
-    targetWaitMs = 2,
+    targetWaitMs = 1,
     leaseMs,
     reclaimAfterMs,
     clock = systemClock,

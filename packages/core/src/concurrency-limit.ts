@@ -30,7 +30,7 @@ export interface ConcurrencyLimitOptions {
    * @default "fifo"
    */
   readonly order?: QueueOrder;
-  /** What a wait should stay below, with `adaptive-lifo`. Above 0, at most 2^31 - 1; `maxWaitMs` bounds it. @default 2 */
+  /** What a wait should stay below, with `adaptive-lifo`. Above 0, at most 2^31 - 1; `maxWaitMs` bounds it. @default 1 */
   readonly targetWaitMs?: number;
   /**
    * A permit that has not come back after this long is given to somebody else. For Workers, where a killed request
@@ -104,7 +104,7 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
     maxQueue = 0,
     maxWaitMs = 1000,
     order = "fifo",
-    targetWaitMs = 2,
+    targetWaitMs = 1,
     leaseMs,
     reclaimAfterMs,
     clock = systemClock,
