@@ -16,9 +16,6 @@ const VARIABLES = { job: ".*", instance: ".*", __rate_interval: "5s" };
 const NOT_OF_THE_GATEWAY = [
   "circuit_breaker_failure_ratio",
   "circuit_breaker_slow_ratio",
-  "http_server_active_requests",
-  "http_server_request_duration_seconds_bucket",
-  "http_server_request_duration_seconds_count",
   "rate_limiter_requests_total",
 ];
 

@@ -31,6 +31,12 @@ const retry = z.strictObject({
     .max(1_048_576)
     .default(65_536)
     .describe("A request with a longer body, or one of unknown length, is sent once, as a stream."),
+  budget: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether retries are bounded: to 20 % of the requests of the last 10 s and 10 a second, and to 20 % of those under way and 3.",
+    ),
 });
 
 const circuitBreaker = z.strictObject({

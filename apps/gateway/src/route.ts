@@ -20,6 +20,7 @@ import {
   type Policy,
   type Random,
   retry,
+  retryBudget,
   type ShedSignal,
   systemClock,
   systemRandom,
@@ -90,6 +91,7 @@ export function createRoute(config: RouteConfig, seams: RouteSeams): Route {
     shouldRetry,
     // With no more than the margin left an attempt would not be sent.
     minAttemptMs: config.deadline.marginMs + 1,
+    budget: config.retry.budget ? retryBudget({ clock }) : undefined,
     clock,
     random,
   });

@@ -26,7 +26,7 @@ describe("parseConfig", () => {
       serverTiming: false,
       timeout: { timeoutMs: 5000 },
       deadline: { trusted: false, marginMs: 10 },
-      retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536 },
+      retry: { maxAttempts: 4, initialMs: 100, maxMs: 10_000, maxBodyBytes: 65_536, budget: true },
       circuitBreaker: { maxFailures: 5, openMs: 30_000 },
       concurrencyLimit: { maxConcurrent: 200, maxQueue: 200, maxWaitMs: 1000 },
       loadShed: { enabled: false, trustPriority: false },

@@ -42,7 +42,7 @@ export function configFor(upstream) {
     name,
     pathPrefix: `/${name}`,
     upstream,
-    retry: { maxAttempts: 2, initialMs: 1 },
+    retry: { maxAttempts: 2, initialMs: 1, budget: false },
     circuitBreaker: { maxFailures: 1_000_000, openMs: 600_000 },
     timeout: { timeoutMs: 30_000 },
     ...more,
