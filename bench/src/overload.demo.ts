@@ -31,7 +31,7 @@ const { values: options } = parseArgs({
 const workers = Number(options.workers);
 const upstream = { workers, meanMs: 50 };
 const capacity = (workers * 1000) / upstream.meanMs;
-const durationMs = options.quick ? 6000 : 30_000;
+const durationMs = options.quick ? 6000 : 24_000;
 const phases: readonly Phase[] = [
   { name: "healthy", perSecond: 0.75 * capacity, durationMs, slowness: 1 },
   { name: "overload", perSecond: 2 * capacity, durationMs, slowness: 1 },

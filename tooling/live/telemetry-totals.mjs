@@ -38,7 +38,10 @@ async function on(runtime, start) {
     const startedMs = performance.now();
     const sent = await sendMix(gateway.url, flaky.url);
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-    const page = await metricsOf(gateway.url);
+    // A response has gone out a moment before that is counted.
+    let page = "";
+    const isCounted = async () => pageProblems(totalsIn((page = await metricsOf(gateway.url)))).length === 0;
+    await eventually("all is counted", isCounted).catch(() => {});
     report(`${runtime}, /metrics`, pageProblems(totalsIn(page)));
     const { series, values } = sizeOf(page);
     if (series > MAX_SERIES || values > MAX_VALUES) {

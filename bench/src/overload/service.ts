@@ -41,8 +41,14 @@ app.get("/", async (c) => {
 });
 
 const server = createAdaptorServer({ fetch: app.fetch });
+let rssBytes = 0;
 process.on("message", () => {
-  process.send?.({ inFlight, upstreamCalls, rssBytes: process.memoryUsage.rss() } satisfies ServiceState);
+  try {
+    rssBytes = process.memoryUsage.rss();
+  } catch {
+    // Without a bound some contender has used up all file descriptors: what was known last.
+  }
+  process.send?.({ inFlight, upstreamCalls, rssBytes } satisfies ServiceState);
 });
 process.on("disconnect", () => process.exit());
 server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 });

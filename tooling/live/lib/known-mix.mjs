@@ -99,7 +99,17 @@ const expected = [
   counted("concurrency.rejected", { "concurrency_limit.name": "narrow", reason: "full" }, CROWD),
 ];
 
-/** Counters of what the policies do; what the runtime and the server measure is not known before. */
+/** What clients are answered, whatever the route. */
+const answered = {
+  200: SUCCEED + 1,
+  404: NOT_FOUND + ATTEMPTED_VALUES + LOST,
+  500: FAILED + OPENS_AFTER,
+  502: REPEATED,
+  503: refused + CROWD,
+  504: LATE,
+};
+
+/** Counters of what the policies do; what the runtime measures is not known before. */
 const isOurs = (key) => /^(?:async|retry|timeout|circuit|concurrency|rate_limiter|fallback)[._]/.test(key);
 
 const plain = (name) => name.replaceAll(".", "_");
@@ -116,17 +126,33 @@ export function totalsIn(page) {
 
 /** What is wrong with the totals of a page of `/metrics`. */
 export function pageProblems(totals) {
-  return differences(totals, ({ name, attributes, suffix }) =>
+  const problems = differences(totals, ({ name, attributes, suffix }) =>
     seriesKey(
       plain(name) + suffix,
       Object.fromEntries(Object.entries(attributes).map(([key, value]) => [plain(key), value])),
     ),
   );
+  return [...problems, ...answerProblems(totals, "http_server_request_duration_seconds_count")];
 }
 
 /** What is wrong with totals that came over OTLP. */
 export function otlpProblems(totals) {
-  return differences(totals, ({ name, attributes }) => seriesKey(name, attributes));
+  const problems = differences(totals, ({ name, attributes }) => seriesKey(name, attributes));
+  return [...problems, ...answerProblems(totals, "http.server.request.duration")];
+}
+
+/** Requests by their answers, without those for the gateway's own pages. */
+function answerProblems(totals, name) {
+  const counts = {};
+  for (const [key, value] of totals) {
+    if (!key.startsWith(`${name}{`) || /http[._]route=\/(?:metrics|livez|readyz)/.test(key)) continue;
+    const status = /status[._]code=(\d+)/.exec(key)?.[1];
+    counts[status] = (counts[status] ?? 0) + value;
+  }
+  return [...new Set([...Object.keys(answered), ...Object.keys(counts)])].flatMap((status) => {
+    const [want, is] = [answered[status] ?? 0, counts[status] ?? 0];
+    return want === is ? [] : [`${name} with status ${status} is ${is} and should be ${want}`];
+  });
 }
 
 function differences(totals, keyOf) {
