@@ -2,7 +2,8 @@
 // of deploy/observability can be evaluated on them.
 import { get, startGateway } from "./lib/gateway.mjs";
 import { ensureProgram } from "./lib/programs.mjs";
-import { eventually, startPrometheus } from "./lib/prometheus.mjs";
+import { eventually } from "./lib/eventually.mjs";
+import { startPrometheus } from "./lib/prometheus.mjs";
 
 export const name = "Prometheus scrapes the gateway, and its rules find what they ask for";
 

@@ -18,6 +18,7 @@ export const groups = {
   ],
   limits: [
     "concurrency-limit.ts",
+    "concurrency-limit-options.ts",
     "concurrency-limit-permit.ts",
     "concurrency-limit-policy.ts",
     "wait-queue.ts",

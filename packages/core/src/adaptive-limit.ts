@@ -1,12 +1,11 @@
 // A concurrency limit that finds its number by itself: the gate of `concurrencyLimit`, moved by an algorithm that sees how
 // attempts go. It stands apart so that nobody pays for it who sets a number.
 import { AdaptiveLimitPolicy } from "./adaptive-limit-policy.ts";
-import { maxDelayMs, systemClock } from "./clock.ts";
 import type { ConcurrencyLimit, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
+import { gateOptions } from "./concurrency-limit-options.ts";
 import { kneeLimit } from "./knee-limit.ts";
 import type { Limit } from "./limit.ts";
-import { checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
-import { checkQueueOrder } from "./wait-queue.ts";
+import { rejectOption } from "./options.ts";
 
 export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
   /**
@@ -32,35 +31,8 @@ export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
  * @throws {InvalidOptionError} for options out of bounds.
  */
 export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit {
-  const {
-    name = "default",
-    limit = kneeLimit(),
-    maxQueue = 0,
-    maxWaitMs = 1000,
-    order = "fifo",
-    targetWaitMs = 1,
-    leaseMs,
-    reclaimAfterMs,
-    clock = systemClock,
-  } = options;
-  checkName("adaptiveLimit.name", name);
+  const { limit = kneeLimit() } = options;
   if (typeof limit?.limit !== "number" || typeof limit.observe !== "function")
     rejectOption("adaptiveLimit.limit", "an object with a number `limit` and a function `observe`", limit);
-  checkInteger("adaptiveLimit.maxQueue", maxQueue, 0);
-  checkNumber("adaptiveLimit.maxWaitMs", maxWaitMs, 0, maxDelayMs, true);
-  checkQueueOrder("adaptiveLimit.order", order);
-  checkNumber("adaptiveLimit.targetWaitMs", targetWaitMs, 0, maxDelayMs, true);
-  if (leaseMs !== undefined) checkNumber("adaptiveLimit.leaseMs", leaseMs, 0, maxDelayMs, true);
-  if (reclaimAfterMs !== undefined) checkNumber("adaptiveLimit.reclaimAfterMs", reclaimAfterMs, 0, maxDelayMs, true);
-  return new AdaptiveLimitPolicy({
-    name,
-    limit,
-    maxQueue,
-    maxWaitMs,
-    order,
-    targetWaitMs,
-    leaseMs,
-    reclaimAfterMs,
-    clock,
-  });
+  return new AdaptiveLimitPolicy({ ...gateOptions("adaptiveLimit", options), limit });
 }

@@ -4,12 +4,13 @@
 // On Workers requests of one isolate wait behind each other, and a request can be killed at any time without a word. So
 // every waiter owns a timer and goes on in its own continuation, a hand-over that is not taken up is passed on, and
 // permits may carry a lease.
-import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import { gateOptions } from "./concurrency-limit-options.ts";
 import type { Permit } from "./concurrency-limit-permit.ts";
 import { ConcurrencyLimitPolicy } from "./concurrency-limit-policy.ts";
-import { checkInteger, checkName, checkNumber } from "./options.ts";
+import { checkInteger } from "./options.ts";
 import type { Policy } from "./policy.ts";
-import { checkQueueOrder, type QueueOrder } from "./wait-queue.ts";
+import type { QueueOrder } from "./wait-queue.ts";
 
 export type { QueueOrder } from "./wait-queue.ts";
 
@@ -98,34 +99,7 @@ export type ConcurrencyLimit = Policy & {
  * @throws {InvalidOptionError} for options out of bounds.
  */
 export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
-  const {
-    name = "default",
-    maxConcurrent,
-    maxQueue = 0,
-    maxWaitMs = 1000,
-    order = "fifo",
-    targetWaitMs = 1,
-    leaseMs,
-    reclaimAfterMs,
-    clock = systemClock,
-  } = options;
-  checkName("concurrencyLimit.name", name);
+  const { maxConcurrent } = options;
   checkInteger("concurrencyLimit.maxConcurrent", maxConcurrent, 1);
-  checkInteger("concurrencyLimit.maxQueue", maxQueue, 0);
-  checkNumber("concurrencyLimit.maxWaitMs", maxWaitMs, 0, maxDelayMs, true);
-  checkQueueOrder("concurrencyLimit.order", order);
-  checkNumber("concurrencyLimit.targetWaitMs", targetWaitMs, 0, maxDelayMs, true);
-  if (leaseMs !== undefined) checkNumber("concurrencyLimit.leaseMs", leaseMs, 0, maxDelayMs, true);
-  if (reclaimAfterMs !== undefined) checkNumber("concurrencyLimit.reclaimAfterMs", reclaimAfterMs, 0, maxDelayMs, true);
-  return new ConcurrencyLimitPolicy({
-    name,
-    maxConcurrent,
-    maxQueue,
-    maxWaitMs,
-    order,
-    targetWaitMs,
-    leaseMs,
-    reclaimAfterMs,
-    clock,
-  });
+  return new ConcurrencyLimitPolicy({ ...gateOptions("concurrencyLimit", options), maxConcurrent });
 }

@@ -13,7 +13,8 @@ export type {
   LinearBackoffOptions,
 } from "./backoff.ts";
 export type { OperationContext } from "./attempt.ts";
-export type { Call, ExecuteOptions, Judgement, Operation } from "./call.ts";
+export type { Call } from "./call.ts";
+export type { ExecuteOptions, Judgement, Operation } from "./execute-options.ts";
 export { cache } from "./cache.ts";
 export type { Cache, CacheOptions } from "./cache.ts";
 export { memoryCacheStore } from "./cache-store.ts";

@@ -1,6 +1,7 @@
 // A pipeline: an ordered list of policies, outermost first, around any asynchronous function.
 import type { Attempt } from "./attempt.ts";
-import { Call, type ExecuteOptions, type Judgement, type Operation } from "./call.ts";
+import { Call } from "./call.ts";
+import type { ExecuteOptions, Judgement, Operation } from "./execute-options.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { follow, goDown, type OperationResult, settle, toResult } from "./engine.ts";
 import { InvalidOptionError, TimeoutError, withoutStack } from "./errors.ts";

@@ -1,7 +1,8 @@
 // What tracing needs of a pipeline. It stands beside the meter because a span must be there before the operation runs, which
 // then finds it in its asynchronous context.
 import type { OperationContext } from "./attempt.ts";
-import type { Call, Operation } from "./call.ts";
+import type { Call } from "./call.ts";
+import type { Operation } from "./execute-options.ts";
 
 /** Traces the calls of any number of pipelines. What it throws is dropped, because tracing must not change a call. */
 export interface Tracer {

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { get, startFlaky, startGateway, startServer } from "./gateway.mjs";
 import { openLoop } from "./load.mjs";
-import { eventually, startPrometheus } from "./prometheus.mjs";
+import { startPrometheus } from "./prometheus.mjs";
+import { eventually } from "./eventually.mjs";
 
 const UPSTREAMS = ["catalog", "payments", "stock"];
 

@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { eventually } from "./eventually.mjs";
 import { freePort } from "./gateway.mjs";
 
 const root = resolve(fileURLToPath(import.meta.url), "../../../..");
-const LIMIT_MS = 30_000;
 
 /**
  * @param {Record<string, string>} targets the URL of each job; its `/metrics` is scraped
@@ -92,15 +92,4 @@ async function ask(url, path, parameters = {}) {
   const { status, data, error } = await response.json();
   if (status !== "success") throw new Error(`Prometheus: ${error}`);
   return data;
-}
-
-/** What `look` gives as soon as that is something. */
-export async function eventually(what, look) {
-  const untilMs = performance.now() + LIMIT_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (performance.now() > untilMs) throw new Error(`not within ${LIMIT_MS} ms: ${what}`);
-    await delay(200);
-  }
 }

@@ -1,5 +1,6 @@
 // A pipeline made ready for `fetch`: the same policies, with what they cannot know about requests put around them.
-import type { Call, Judgement } from "../call.ts";
+import type { Call } from "../call.ts";
+import type { Judgement } from "../execute-options.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Policy } from "../policy.ts";
 import { exchangeOf } from "./exchange.ts";

@@ -1,6 +1,6 @@
 // One call of `fetch` through the pipeline: its request, made ready to be sent more than once, and its attempts.
 import type { OperationContext } from "../attempt.ts";
-import type { ExecuteOptions } from "../call.ts";
+import type { ExecuteOptions } from "../execute-options.ts";
 import type { Clock } from "../clock.ts";
 import type { TimeoutScope } from "../errors.ts";
 import type { HeadgateEvent } from "../observer.ts";

@@ -1,6 +1,6 @@
 // `fetch` in, `fetch` out, with a pipeline around it. It knows what policies cannot know about HTTP: which answers are
 // failures, which requests may be sent twice and how, and that a response goes on after its headers.
-import type { ExecuteOptions } from "../call.ts";
+import type { ExecuteOptions } from "../execute-options.ts";
 import { checkFunction, checkInteger, checkNumber, rejectOption } from "../options.ts";
 import { Pipeline } from "../pipeline.ts";
 import { maxDelayMs } from "../clock.ts";
