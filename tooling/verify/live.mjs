@@ -26,7 +26,7 @@ for (const path of checks) {
   const command = [process.execPath, "--input-type=module", "--eval", RUN_ONE, url];
   const ok = (await runCommand(command, { limitMs: CHECK_LIMIT_MS })) === 0;
   counts[ok ? "passed" : "failed"] += 1;
-  console.log(`${ok ? "ok" : "FAILED"} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  console.log(`${ok ? "ok" : `FAIL  ${path}`} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 if (counts.failed > 0) process.exitCode = 1;
 console.log(`\n${closingLine(counts)}`);

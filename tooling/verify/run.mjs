@@ -4,7 +4,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { runCommand, root } from "./lib/command.mjs";
-import { closingLine, countTests } from "./lib/counts.mjs";
+import { closingLine, countTests, failuresOf } from "./lib/counts.mjs";
 
 const STEP_LIMIT_MS = 10 * 60_000;
 const filters = process.argv.slice(2).filter((argument) => argument !== "--");
@@ -32,6 +32,7 @@ console.log("\n── summary");
 for (const { name, ok, seconds } of [...results, tests]) {
   console.log(`${ok ? "ok  " : "FAIL"}  ${name.padEnd(12)}${seconds.padStart(7)} s`);
 }
+for (const failure of tests.failures) console.log(`FAIL  ${failure}`);
 const total = {
   passed: results.filter((each) => each.ok).length + tests.counts.passed,
   failed: results.filter((each) => !each.ok).length + tests.counts.failed,
@@ -57,9 +58,16 @@ async function runTests() {
     console.log(`\n── tests: vitest run ${filters.join(" ")}`.trimEnd());
     const startedAt = performance.now();
     const exitCode = await runCommand(["vitest", "run", ...reporters, ...filters], { limitMs: STEP_LIMIT_MS });
-    const counts = countTests(readReport(file), exitCode);
+    const report = readReport(file);
+    const counts = countTests(report, exitCode);
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-    return { name: "tests", ok: counts.failed === 0 && exitCode === 0, seconds, counts };
+    return {
+      name: "tests",
+      ok: counts.failed === 0 && exitCode === 0,
+      seconds,
+      counts,
+      failures: failuresOf(report, root),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

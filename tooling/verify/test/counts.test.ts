@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { closingLine, countTests } from "../lib/counts.mjs";
+import { closingLine, countTests, failuresOf } from "../lib/counts.mjs";
 
 const file = (status: string, ...tests: string[]) => ({
   status,
@@ -30,6 +30,38 @@ describe("countTests", () => {
 
   it("counts a missing report as one failure", () => {
     expect(countTests(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+});
+
+describe("failuresOf", () => {
+  const test = (status: string, fullName: string, ...failureMessages: string[]) => ({
+    status,
+    fullName,
+    failureMessages,
+  });
+
+  it("names the file, the test and the first line of why", () => {
+    const testResults = [
+      { name: "/project/a.test.ts", status: "passed", assertionResults: [test("passed", "adds")] },
+      {
+        name: "/project/sub/b.test.ts",
+        status: "failed",
+        assertionResults: [
+          test("passed", "is fine"),
+          test("failed", "counts", "expected 1 to be 2\n    at b.test.ts:3"),
+        ],
+      },
+    ];
+    expect(failuresOf({ testResults }, "/project")).toEqual(["sub/b.test.ts > counts: expected 1 to be 2"]);
+  });
+
+  it("names a file that failed outside its tests", () => {
+    const broken = { name: "/project/a.test.ts", status: "failed", message: "no such module", assertionResults: [] };
+    expect(failuresOf({ testResults: [broken] }, "/project")).toEqual(["a.test.ts: no such module"]);
+  });
+
+  it("has nothing to say without a report", () => {
+    expect(failuresOf(undefined, "/project")).toEqual([]);
   });
 });
 
