@@ -9,6 +9,12 @@ function sourceFor(...runtime: string[]) {
   return { resolve: { conditions }, ssr: { resolve: { conditions } } };
 }
 
+/**
+ * A test that has not ended by then hangs: no test is about how fast a machine is, and some start processes or do a million calls.
+ * Waits for something to happen give up before (`eventually`), and say for what they waited.
+ */
+const limits = { testTimeout: 60_000, hookTimeout: 60_000 };
+
 export default defineConfig({
   test: {
     projects: [
@@ -16,6 +22,7 @@ export default defineConfig({
         ...sourceFor(),
         test: {
           name: "node",
+          ...limits,
           include: [
             "packages/*/{src,test}/**/*.test.ts",
             "apps/*/{src,test}/**/*.test.ts",
@@ -33,6 +40,7 @@ export default defineConfig({
         ],
         test: {
           name: "workerd",
+          ...limits,
           include: ["packages/{core,hono,otel,workers}/{src,test}/**/*.test.ts"],
           exclude: ["**/*.node.test.ts", "**/*.property.test.ts"],
         },

@@ -21,7 +21,7 @@ beforeAll(async () => {
       },
     ],
   });
-}, 60_000);
+});
 
 beforeEach(() => upstream.forget());
 
@@ -64,7 +64,7 @@ describe("requests of one isolate behind a limit of 2", () => {
     }
     expect(await Promise.all(answers)).toEqual(ids.map((id) => ({ status: 200, text: id })));
     expect(upstream.arrived).toEqual(ids);
-  }, 30_000);
+  });
 
   it("answers the others when clients leave while they wait", async () => {
     const leaving = new AbortController();
@@ -81,7 +81,7 @@ describe("requests of one isolate behind a limit of 2", () => {
     enough.abort();
     await answering;
     expect(answers.map((answer) => answer?.status)).toEqual([200, 200, 200, 200, 200, 200]);
-  }, 30_000);
+  });
 
   it("gives permits back when clients leave in the middle of a body", async () => {
     const streams = ["/s1", "/s2"].map((id) => openResponse(`${gateway.url}/held${id}`));
@@ -93,7 +93,7 @@ describe("requests of one isolate behind a limit of 2", () => {
     for (const connection of connections) connection.resetAndDestroy();
     (await upstream.take("/after")).end("/after");
     expect(await waiting).toEqual({ status: 200, text: "/after" });
-  }, 30_000);
+  });
 });
 
 /** Ends every response as soon as it is asked for, until the signal aborts. */

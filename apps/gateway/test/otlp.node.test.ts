@@ -280,5 +280,5 @@ describe("flushMetrics", () => {
       upstream.closeAllConnections();
       await new Promise((closed) => upstream.close(closed));
     }
-  }, 60_000);
+  });
 });

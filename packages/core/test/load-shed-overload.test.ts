@@ -106,7 +106,7 @@ const mixed = (chance: number): Arrival => {
   return { priorityClass, tenant: "" };
 };
 
-describe("loadShed before a server with twice the load that it can take", { timeout: 30_000 }, () => {
+describe("loadShed before a server with twice the load that it can take", () => {
   it.each([1, 2, 3, 4, 5])("serves what is critical and sheds what is sheddable (seed %d)", async (seed) => {
     const arrivals = { seed, rate: () => 400, lastsMs: 15_000, fromMs: 3000, arrival: mixed };
     const { share, perSecond, medianMs, timers } = await play({ ...arrivals, build: behindLimit("priority") });
@@ -147,7 +147,7 @@ describe("loadShed before a server with twice the load that it can take", { time
   });
 });
 
-describe("loadShed before a server that keeps up", { timeout: 30_000 }, () => {
+describe("loadShed before a server that keeps up", () => {
   it.each([
     ["three fifths", 120, 0],
     // So few workers have bursts of real overload then.

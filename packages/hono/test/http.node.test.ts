@@ -11,7 +11,7 @@ describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runti
 
   beforeAll(async () => {
     server = await servers[runtime]();
-  }, 30_000);
+  });
 
   afterAll(() => server.close());
 

@@ -24,7 +24,7 @@ const linesOf = (fixture: Fixture) => fixture.lines().map((line) => JSON.parse(l
 
 async function started(environment: Readonly<Record<string, string>> = {}): Promise<Cluster> {
   const fixture = startFixture("cluster", [], environment);
-  const { pids } = await eventually(() => linesOf(fixture).find((line) => line.pids), 10_000);
+  const { pids } = await eventually(() => linesOf(fixture).find((line) => line.pids));
   const url = linesOf(fixture).find((line) => line.url)?.url ?? "";
   return { ...fixture, url, pids: pids ?? [], events: (type) => linesOf(fixture).filter((line) => line.type === type) };
 }
@@ -40,13 +40,13 @@ async function metricsOf(url: string): Promise<Record<string, number>> {
   return Object.fromEntries(metrics.map(({ name, points }) => [name, points[0]?.value ?? 0]));
 }
 
-describe("runCluster", { timeout: 20_000 }, () => {
+describe("runCluster", () => {
   describe("with two workers", () => {
     let cluster: Cluster;
 
     beforeAll(async () => {
       cluster = await started({ WORKERS: "2" });
-    }, 20_000);
+    });
     afterAll(endFixtures);
 
     it("answers from all of them on one port, with their metrics as those of one", async () => {
@@ -83,7 +83,7 @@ describe("runCluster", { timeout: 20_000 }, () => {
       };
       const sending = Promise.all([send(agent), send(false)]);
       cluster.kill("SIGHUP");
-      await until(() => cluster.events("cluster.reloaded").length === 1, 10_000);
+      await until(() => cluster.events("cluster.reloaded").length === 1);
       reloaded.abort();
       const [kept, single] = await sending;
       expect([...statuses]).toEqual([200]);

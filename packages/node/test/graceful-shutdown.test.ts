@@ -9,7 +9,7 @@ afterEach(endFixtures);
 
 async function started(drainTimeoutMs: number): Promise<Fixture & { url: string }> {
   const server = startFixture("shutdown-server", [String(drainTimeoutMs)]);
-  const url = await eventually(() => server.lines().find((line) => line.startsWith("http:")), 10_000);
+  const url = await eventually(() => server.lines().find((line) => line.startsWith("http:")));
   return { ...server, url };
 }
 
@@ -24,7 +24,7 @@ async function sendWhileReady(url: string, agent: Agent | false, began: () => vo
   return sent;
 }
 
-describe("gracefulShutdown in a process", { timeout: 20_000 }, () => {
+describe("gracefulShutdown in a process", () => {
   it("loses no request of clients that watch its readiness", async () => {
     const server = await started(5000);
     const clients = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true }), false as const, false as const];

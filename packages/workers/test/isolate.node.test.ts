@@ -29,7 +29,7 @@ beforeAll(async () => {
     ratelimits: { LIMIT: { namespace_id: "1001", simple: { limit: 3, period: 60 } } },
   });
   [url = ""] = worker.urls;
-}, 30_000);
+});
 
 afterAll(() => worker.close());
 
@@ -53,7 +53,7 @@ describe("concurrencyLimit in an isolate", () => {
     // All five permits are there.
     await Promise.all(Array.from({ length: 5 }, () => get(`${url}/limit?ms=30`)));
     expect((await counts()).limit).toEqual({ inUse: 0, queued: 0, reclaimed: 0 });
-  }, 20_000);
+  });
 
   it("takes back the permits of requests that the runtime has killed", async () => {
     const killed = await Promise.all(Array.from({ length: 5 }, () => get(`${url}/limit?hang`)));
@@ -71,7 +71,7 @@ describe("concurrencyLimit in an isolate", () => {
     const answers = await Promise.all(waiting);
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     expect((await counts()).limit).toEqual({ inUse: 0, queued: 0, reclaimed: 5 });
-  }, 20_000);
+  });
 });
 
 describe("hedge in an isolate", () => {
@@ -79,7 +79,7 @@ describe("hedge in an isolate", () => {
     const answers = await Promise.all(Array.from({ length: 20 }, (_, id) => get(`${url}/hedge?ms=20&id=${id}`)));
     expect(answers.map(({ status, body }) => [status, body])).toEqual(answers.map((_, id) => [200, String(id)]));
     expect((await counts()).hedge).toEqual({ hedges: 20, won: 20, retriesInFlight: 0 });
-  }, 20_000);
+  });
 });
 
 describe("singleFlight in an isolate", () => {
@@ -90,7 +90,7 @@ describe("singleFlight in an isolate", () => {
     expect(first?.status).toBe(200);
     expect(new Set(answers.map(({ body }) => body)).size).toBeLessThanOrEqual(2);
     expect((await counts()).flights.joined - before.flights.joined).toBeGreaterThanOrEqual(8);
-  }, 20_000);
+  });
 
   it("starts anew when the request that started it was killed", async () => {
     const killed = get(`${url}/flight?hang`);
@@ -102,7 +102,7 @@ describe("singleFlight in an isolate", () => {
     const after = await counts();
     expect(after.flights.expired - before.flights.expired).toBe(4);
     expect(after.flights.inFlight).toBe(0);
-  }, 20_000);
+  });
 
   it("answers the others when the client that started it leaves", async () => {
     const before = await counts();
@@ -114,7 +114,7 @@ describe("singleFlight in an isolate", () => {
     const answers = await Promise.all(followers);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     await eventually(counts, ({ flights }) => flights.inFlight === 0);
-  }, 20_000);
+  });
 });
 
 describe("rateLimit in an isolate", () => {
@@ -129,7 +129,7 @@ describe("rateLimit in an isolate", () => {
     expect(performance.now() - startMs).toBeGreaterThan(11 * 50 - 25);
     const after = await eventually(counts, ({ pace }) => pace.queued === 0);
     expect(after.pace.admitted - before.pace.admitted).toBeGreaterThanOrEqual(12);
-  }, 20_000);
+  });
 });
 
 describe("circuitBreaker in an isolate", () => {
@@ -147,7 +147,7 @@ describe("circuitBreaker in an isolate", () => {
     );
     expect(answer.body).toBe("back");
     expect((await counts()).breaker).toEqual({ state: "closed", opened: 2, closed: 1 });
-  }, 20_000);
+  });
 });
 
 describe("background in an isolate", () => {
@@ -158,7 +158,7 @@ describe("background in an isolate", () => {
     expect(answers.filter(({ accepted }) => accepted).length).toBe(3);
     const after = await eventually(counts, ({ work }) => work.running === 0);
     expect(after.work).toEqual({ running: 0, done: 3, failed: 0, refused: 2, errors: [] });
-  }, 20_000);
+  });
 
   it("counts and tells what has failed or took too long", async () => {
     await get(`${url}/background?ms=1&fail`);
@@ -166,26 +166,22 @@ describe("background in an isolate", () => {
     const after = await eventually(counts, ({ work }) => work.running === 0);
     expect(after.work).toMatchObject({ done: 3, failed: 2, refused: 2 });
     expect(after.work.errors).toEqual(["Error: The task failed", "TimeoutError: The call took longer than 300 ms"]);
-  }, 20_000);
+  });
 });
 
 describe("stores and bindings of the platform", () => {
-  it.each(["cache", "kv"])(
-    "keeps values in %s between requests",
-    async (name) => {
-      const read = (more = ""): Promise<{ value: { number: number }; age: number }> =>
-        getJson(`${url}/${name}?key=a/ä${more}`.replace("ä", "%C3%A4"));
-      const first = await read();
-      // It is stored as work after the response.
-      await eventually(read, ({ age }) => typeof age === "number");
-      const second = await read();
-      const third = await read();
-      expect(third.value).toEqual(second.value);
-      expect(third.age).toBeGreaterThanOrEqual(0);
-      expect((await read("&delete=1")).value.number).toBeGreaterThan(first.value.number);
-    },
-    20_000,
-  );
+  it.each(["cache", "kv"])("keeps values in %s between requests", async (name) => {
+    const read = (more = ""): Promise<{ value: { number: number }; age: number }> =>
+      getJson(`${url}/${name}?key=a/ä${more}`.replace("ä", "%C3%A4"));
+    const first = await read();
+    // It is stored as work after the response.
+    await eventually(read, ({ age }) => typeof age === "number");
+    const second = await read();
+    const third = await read();
+    expect(third.value).toEqual(second.value);
+    expect(third.age).toBeGreaterThanOrEqual(0);
+    expect((await read("&delete=1")).value.number).toBeGreaterThan(first.value.number);
+  });
 
   it("has the platform's rate limit decide, three for each key", async () => {
     const ask = async (query: string): Promise<boolean> =>
@@ -198,7 +194,7 @@ describe("stores and bindings of the platform", () => {
     ]);
     expect([await ask("key=b&cost=2"), await ask("key=b&cost=2")]).toEqual([true, false]);
     expect(await ask("")).toBe(true);
-  }, 20_000);
+  });
 });
 
 describe("assertCompatibility", () => {
@@ -209,19 +205,15 @@ describe("assertCompatibility", () => {
       compatibilityDate: "2026-10-01",
       compatibilityFlags: ["no_handle_cross_request_promise_resolution"],
     },
-  ])(
-    "keeps a Worker with $name from starting",
-    async ({ name: _, ...options }) => {
-      const { code, message } = await outcomeOf(options);
-      expect([code, message]).toEqual(["failed", expect.stringContaining("2024-10-14 or later")]);
-    },
-    20_000,
-  );
+  ])("keeps a Worker with $name from starting", async ({ name: _, ...options }) => {
+    const { code, message } = await outcomeOf(options);
+    expect([code, message]).toEqual(["failed", expect.stringContaining("2024-10-14 or later")]);
+  });
 
   it("passes with an early date and the flag", async () => {
     const flags = { compatibilityDate: "2024-01-01", compatibilityFlags: ["handle_cross_request_promise_resolution"] };
     expect((await outcomeOf(flags)).code).toBe("started");
-  }, 20_000);
+  });
 });
 
 /** Whether a Worker starts and answers, or what it says. */

@@ -54,7 +54,7 @@ const pushed = (ok: number): Promise<Push | undefined> =>
 
 beforeAll(async () => {
   script = await bundle("./metrics.worker.ts");
-}, 30_000);
+});
 
 beforeEach(async () => {
   storage = mkdtempSync(join(tmpdir(), "headgate-metrics-"));
@@ -76,7 +76,7 @@ beforeEach(async () => {
     await new Promise((closed) => collector.close(closed));
     rmSync(storage, { recursive: true, force: true });
   };
-}, 30_000);
+});
 
 describe("durableMetrics of two isolates", () => {
   it("adds up exactly what both count at once, in few messages", async () => {
@@ -88,25 +88,21 @@ describe("durableMetrics of two isolates", () => {
     expect(await totals()).toEqual(await totals(second));
     expect(new Set(pushes.map(({ instanceId }) => instanceId)).size).toBe(1);
     expect(new Set(pushes.map(({ startTimeMs }) => startTimeMs)).size).toBe(1);
-  }, 20_000);
+  });
 
-  it.each(["lose-message", "lose-answer", "hang-after"])(
-    "loses nothing and counts nothing twice: %s",
-    async (how) => {
-      await count(first, 3);
-      await treat(how);
-      await Promise.all([count(first, 4), count(second, 5)]);
-      await eventually(
-        () => Promise.all([flushes(first), flushes(second)]),
-        (seen) => seen.every(({ failures }) => failures > 0),
-      );
-      await treat("take");
-      await Promise.all([count(first, 6), count(second, 7)]);
-      await pushed(25);
-      expect(await totals()).toMatchObject({ ok: 25, latency: [25, 25, 0] });
-    },
-    20_000,
-  );
+  it.each(["lose-message", "lose-answer", "hang-after"])("loses nothing and counts nothing twice: %s", async (how) => {
+    await count(first, 3);
+    await treat(how);
+    await Promise.all([count(first, 4), count(second, 5)]);
+    await eventually(
+      () => Promise.all([flushes(first), flushes(second)]),
+      (seen) => seen.every(({ failures }) => failures > 0),
+    );
+    await treat("take");
+    await Promise.all([count(first, 6), count(second, 7)]);
+    await pushed(25);
+    expect(await totals()).toMatchObject({ ok: 25, latency: [25, 25, 0] });
+  });
 
   it("makes up for flushes that the runtime has abandoned", async () => {
     await count(first, 1);
@@ -125,7 +121,7 @@ describe("durableMetrics of two isolates", () => {
     await count(first, 1);
     await pushed(10);
     expect(await totals()).toMatchObject({ ok: 10, active: 0, latency: [10, 10, 0] });
-  }, 20_000);
+  });
 
   it("counts requests whose clients have left", async () => {
     const sent = Array.from({ length: 5 }, () => send(`${first}/count?ms=400`));
@@ -136,7 +132,7 @@ describe("durableMetrics of two isolates", () => {
     for (const { leave } of sent) leave();
     const push = await pushed(5);
     expect(push?.totals).toMatchObject({ active: 0 });
-  }, 20_000);
+  });
 
   it("goes on with the same totals when the object is ended, also between message and answer", async () => {
     await Promise.all([count(first, 4), count(second, 5)]);
@@ -153,7 +149,7 @@ describe("durableMetrics of two isolates", () => {
     const push = await pushed(12);
     expect([push?.instanceId, push?.startTimeMs]).toEqual([before?.instanceId, before?.startTimeMs]);
     expect(await totals(second)).toMatchObject({ ok: 12, latency: [12, 12, 0] });
-  }, 20_000);
+  });
 
   it("adds what new isolates count to what ended ones have, on the object's storage", async () => {
     await Promise.all([count(first, 4), count(second, 5)]);
@@ -163,7 +159,7 @@ describe("durableMetrics of two isolates", () => {
     await Promise.all([count(first, 1), count(second, 2)]);
     await pushed(12);
     expect(await totals()).toMatchObject({ ok: 12, latency: [12, 12, 0] });
-  }, 30_000);
+  });
 
   it("flushes while a push hangs, and pushes again", async () => {
     answers = false;
@@ -176,5 +172,5 @@ describe("durableMetrics of two isolates", () => {
     expect(await totals(second)).toMatchObject({ ok: 3 });
     answers = true;
     await pushed(3);
-  }, 20_000);
+  });
 });

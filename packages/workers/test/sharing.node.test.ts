@@ -20,13 +20,13 @@ const stateOf = (url: string): Promise<State> => getJson(`${url}/state`);
 
 beforeAll(async () => {
   script = await bundle("./sharing.worker.ts");
-}, 30_000);
+});
 
 beforeEach(async () => {
   workers = await startSharing(script, { OPEN_MS: 400 });
   [first = "", second = ""] = workers.urls;
   return () => workers.close();
-}, 30_000);
+});
 
 /** Makes the breaker of one Worker open by itself. */
 async function trip(url: string): Promise<void> {
@@ -53,7 +53,7 @@ describe("durableState between two Workers", () => {
       ({ state }) => state === "closed",
     );
     expect((await get(`${second}/call`)).body).toBe("done");
-  }, 20_000);
+  });
 
   it("decides locally while the object fails, and shares again afterwards", async () => {
     await get(`${first}/break?yes`);
@@ -87,7 +87,7 @@ describe("durableState between two Workers", () => {
       () => stateOf(second),
       ({ applied }) => applied > 0,
     );
-  }, 20_000);
+  });
 
   it("counts what both let through against one limit", async () => {
     const take = (url: string): Promise<{ allowed: boolean; remaining: number }> => getJson(`${url}/limit`);
@@ -102,5 +102,5 @@ describe("durableState between two Workers", () => {
       () => take(first),
       ({ allowed }) => !allowed,
     );
-  }, 20_000);
+  });
 });

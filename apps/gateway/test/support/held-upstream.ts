@@ -44,7 +44,7 @@ export class HeldUpstream {
   }
 
   exchange(path: string): Promise<Exchange> {
-    return eventually(() => this.#held.get(path), 10_000);
+    return eventually(() => this.#held.get(path));
   }
 
   forget(): void {

@@ -84,7 +84,7 @@ export function breakOff(url: string): Promise<Socket> {
 }
 
 /** Polls until the check gives something other than undefined; fails after `limitMs`. */
-export async function eventually<T>(check: () => Promise<T | undefined> | T | undefined, limitMs = 5000): Promise<T> {
+export async function eventually<T>(check: () => Promise<T | undefined> | T | undefined, limitMs = 30_000): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     const found = await check();

@@ -48,7 +48,7 @@ const answer =
     response.writeHead(status, headers).end(body);
 
 /** Waits until something outside of this process's control is so. */
-async function until(isSo: () => boolean, ms = 3000): Promise<void> {
+async function until(isSo: () => boolean, ms = 30_000): Promise<void> {
   const end = performance.now() + ms;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`not so within ${ms} ms: ${isSo.toString()}`);

@@ -1,5 +1,5 @@
 /** What `look` gives as soon as that is something; fails when it has given nothing for `limitMs`. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, limitMs = 5000): Promise<T> {
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, limitMs = 30_000): Promise<T> {
   const untilMs = performance.now() + limitMs;
   for (;;) {
     const seen = await look();

@@ -43,7 +43,11 @@ export async function getJson<T>(url: string): Promise<T> {
 }
 
 /** Polls until the check holds, and gives what it gave; fails after `limitMs`. */
-export async function eventually<T>(look: () => Promise<T>, holds: (found: T) => boolean, limitMs = 8000): Promise<T> {
+export async function eventually<T>(
+  look: () => Promise<T>,
+  holds: (found: T) => boolean,
+  limitMs = 30_000,
+): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     const found = await look();
