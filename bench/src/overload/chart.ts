@@ -1,7 +1,8 @@
 // The demonstration as a picture: good answers in each second, beside the load and what was attainable.
 import { chartOf, type Line, type Panel } from "@headgate/charts";
 import type { Phase } from "./clients.ts";
-import { attainable, type Run, type Upstream } from "./measure.ts";
+import type { Run } from "./measure.ts";
+import { attainable, goodMs, type Upstream } from "./setting.ts";
 
 const colors = ["#c0392b", "#2471a3"];
 
@@ -25,5 +26,5 @@ export function overloadChart(upstream: Upstream, phases: readonly Phase[], runs
     return { title: "", lines: [...references, ...lines], top };
   });
   const names = phases.map(({ name }) => name).join(", then ");
-  return chartOf(`Answers within 500 ms, each second: ${names}`, panels, load.length);
+  return chartOf(`Answers within ${goodMs(upstream)} ms, each second: ${names}`, panels, load.length);
 }

@@ -9,6 +9,8 @@ export interface Answer {
   readonly latencyMs: number;
   /** The status, 0 for a client that gave up, -1 for a connection that failed. */
   readonly status: number;
+  /** A success in good time. */
+  readonly good: boolean;
 }
 
 export interface Phase {
@@ -19,13 +21,19 @@ export interface Phase {
   readonly slowness: number;
 }
 
-export const clientTimeoutMs = 2000;
+/** What clients think of how long an answer takes. */
+export interface Patience {
+  /** An answer is good when it comes within this time. */
+  readonly goodMs: number;
+  readonly giveUpMs: number;
+}
 
 /** Runs the phases one after another; `began` is told of each. Ends when every request has. */
 export async function runClients(
   port: number,
   phases: readonly Phase[],
-  began: (phase: Phase, i: number) => void,
+  patience: Patience,
+  began: (phase: Phase) => void,
 ): Promise<Answer[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 4096 });
   const random = new SeededRandom(42);
@@ -33,16 +41,16 @@ export async function runClients(
   const pending: Promise<Answer>[] = [];
   let atMs = 0;
   let endMs = 0;
-  for (const [i, phase] of phases.entries()) {
+  for (const phase of phases) {
     atMs = endMs;
     endMs += phase.durationMs;
     await until(startMs + atMs);
-    began(phase, i);
+    began(phase);
     for (;;) {
       atMs -= (Math.log(1 - random.next()) * 1000) / phase.perSecond;
       if (atMs >= endMs) break;
       await until(startMs + atMs);
-      pending.push(ask(agent, port, startMs, atMs));
+      pending.push(ask(agent, port, startMs, atMs, patience));
     }
   }
   const answers = await Promise.all(pending);
@@ -56,13 +64,14 @@ function until(dueMs: number): Promise<void> | undefined {
   return new Promise((resolve) => setTimeout(resolve, leftMs));
 }
 
-function ask(agent: Agent, port: number, startMs: number, atMs: number): Promise<Answer> {
+function ask(agent: Agent, port: number, startMs: number, atMs: number, patience: Patience): Promise<Answer> {
   return new Promise((resolve) => {
     const asked = request({ agent, port, host: "127.0.0.1", path: "/" });
-    const timer = setTimeout(() => settle(0), Math.max(1, startMs + atMs + clientTimeoutMs - performance.now()));
+    const timer = setTimeout(() => settle(0), Math.max(1, startMs + atMs + patience.giveUpMs - performance.now()));
     const settle = (status: number) => {
       clearTimeout(timer);
-      resolve({ atMs, latencyMs: performance.now() - startMs - atMs, status });
+      const latencyMs = performance.now() - startMs - atMs;
+      resolve({ atMs, latencyMs, status, good: status === 200 && latencyMs <= patience.goodMs });
       if (status <= 0) asked.destroy();
     };
     asked.on("response", (response) => {

@@ -1,6 +1,7 @@
 // How a service may call its upstream. What is called "as documented" follows the first example of the library's own
 // documentation; what is called "by an expert" is the best we know to set up, with a limit that fits this very upstream.
 import { adaptive, standard } from "./headgate.ts";
+import { usual } from "./setting.ts";
 import * as cockatiel from "cockatiel";
 import Opossum from "opossum";
 
@@ -13,7 +14,7 @@ export type Contender = (send: Send) => (caller: AbortSignal) => Promise<string>
 const attemptMs = 1000;
 
 /** What the upstream can do at once; known to the experts only. */
-const workers = Number(process.env.OVERLOAD_WORKERS ?? 20);
+const { workers } = usual;
 
 export const contenders = {
   fetch: (send) => () => send(),

@@ -2,10 +2,8 @@
 import { quantile } from "../statistics.ts";
 import type { Answer, Phase } from "./clients.ts";
 import type { ServiceState } from "./service.ts";
+import { attainable, type Upstream } from "./setting.ts";
 import type { UpstreamState } from "./upstream.ts";
-
-/** An answer is good when it comes within this time. */
-export const goodMs = 500;
 
 export interface Sample extends ServiceState, UpstreamState {
   readonly atMs: number;
@@ -39,20 +37,6 @@ export interface Run {
   readonly goodEachSecond: readonly number[];
 }
 
-/** The upstream: so many workers, so long a call on average. */
-export interface Upstream {
-  readonly workers: number;
-  readonly meanMs: number;
-}
-
-const isGood = ({ status, latencyMs }: Answer): boolean => status === 200 && latencyMs <= goodMs;
-
-/** Good answers a second that an oracle gets: no queue at the upstream, and it is never idle while somebody asks. */
-export function attainable({ workers, meanMs }: Upstream, { perSecond, slowness }: Phase): number {
-  const inTime = 1 - Math.exp(-goodMs / (meanMs * slowness));
-  return Math.min(perSecond, (workers * 1000) / (meanMs * slowness)) * inTime;
-}
-
 /** Figures of each phase from its second half. */
 export function measure(
   contender: string,
@@ -76,7 +60,7 @@ export function measure(
     recoveredMs: recoveredMs(answers, lastMs, startMs),
     goodEachSecond: Array.from(
       { length: Math.ceil(startMs / 1000) },
-      (_, second) => answers.filter((answer) => Math.floor(answer.atMs / 1000) === second && isGood(answer)).length,
+      (_, second) => answers.filter((answer) => Math.floor(answer.atMs / 1000) === second && answer.good).length,
     ),
   };
 }
@@ -88,7 +72,7 @@ function figuresOf(
   samples: readonly Sample[],
 ): PhaseFigures {
   const seconds = phase.durationMs / 2000;
-  const goodPerSecond = answers.filter(isGood).length / seconds;
+  const goodPerSecond = answers.filter(({ good }) => good).length / seconds;
   const served = answers.filter(({ status }) => status === 200).map(({ latencyMs }) => latencyMs);
   const refused = answers.filter(({ status }) => status === 503).map(({ latencyMs }) => latencyMs);
   const [first, last] = [samples[0], samples.at(-1)];
@@ -114,7 +98,7 @@ function recoveredMs(answers: readonly Answer[], fromMs: number, toMs: number): 
   const inOrder = answers.filter(({ atMs }) => atMs >= fromMs).sort((a, b) => a.atMs - b.atMs);
   for (let startMs = fromMs; startMs + 1000 <= toMs; startMs += 100) {
     const second = inOrder.filter(({ atMs }) => atMs >= startMs && atMs < startMs + 1000);
-    if (second.filter(isGood).length >= 0.9 * second.length) return startMs - fromMs;
+    if (second.filter(({ good }) => good).length >= 0.9 * second.length) return startMs - fromMs;
   }
   return Number.POSITIVE_INFINITY;
 }

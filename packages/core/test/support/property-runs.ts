@@ -13,4 +13,4 @@ export function propertyRuns(share: number): { readonly numRuns: number; readonl
 }
 
 /** The longest a property may take. */
-export const propertyTimeoutMs = long ? 1_800_000 : mutation ? 3000 : 30_000;
+export const propertyTimeoutMs = long ? 1_800_000 : mutation ? 3000 : 60_000;
