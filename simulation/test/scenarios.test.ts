@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { knee, oracle, vegas } from "../src/contenders.ts";
 import { run, type RunResult, type Scenario } from "../src/run.ts";
 import { scenarios, type Setting } from "../src/scenarios.ts";
+import { exponential } from "../src/server.ts";
 
 const long = process.env.HEADGATE_LONG === "1";
 const seeds = long ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2];
@@ -75,6 +76,28 @@ describe("knee", () => {
     async (seed) => {
       const { whole } = await run(scenarios.A({ workers: 400, scale: 0.05 }), knee, seed);
       expect(whole.before?.refused).toBe(0);
+    },
+    limitMs,
+  );
+
+  // What takes long has not ended when the first attempts have: they alone would say that it takes a third of that.
+  it.each([1, 60].flatMap((seconds) => seeds.map((seed) => ({ seconds, seed }))))(
+    "refuses next to nothing when three times as much comes after $seconds s, of work that takes 400 ms, seed $seed",
+    async ({ seconds, seed }) => {
+      const scenario: Scenario = {
+        name: "rising",
+        about: "load that rises",
+        workers: 200,
+        clients: 1,
+        service: exponential(400),
+        phases: [
+          { name: "little", seconds, perSecond: 125, healthy: true },
+          { name: "more", seconds: 24, perSecond: 375, healthy: true },
+        ],
+      };
+      const { whole } = await run(scenario, knee, seed);
+      expect(whole.little?.refused).toBe(0);
+      expect(whole.more?.refusedShare).toBeLessThan(0.05);
     },
     limitMs,
   );

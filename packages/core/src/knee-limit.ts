@@ -2,12 +2,14 @@
 // that something may be wrong, and at what latency and throughput do while the limit moves to see what.
 //
 // - As long as the limit does not bind it learns the baseline: how long an attempt takes then.
-// - While it binds it steers the latency to the baseline plus a margin of 1/√limit: the queue that keeps a server busy whose
+// - Where it begins to bind and nothing is slow, the knee is further up: it grows by half per window until something is.
+// - From then on it steers the latency to the baseline plus a margin of 1/√limit: the queue that keeps a server busy whose
 //   work is of random length (the square-root rule of staffing; Halfin, Whitt 1981).
 // - A baseline may be wrong, and then every rule that follows it goes astray: that is what ruins the limits that are built on
 //   one. So it is put to the test. Fewer are let through for a moment, now and then: does each become faster? And where
 //   the limit sinks to half without any of them becoming faster, it was not the queue: the service itself takes so long.
 //   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law).
+// - What was slow may be over from one moment to the next: a row of attempts that are quick again brings it back fast.
 // - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
 import { KneeDescent, marginOf } from "./knee-descent.ts";
 import type { Limit, LimitSample } from "./limit.ts";
@@ -32,6 +34,8 @@ const bindingShare = 0.05;
 /** The same while it has been slow for long, and it may be we who make it slow. */
 const bindingShareWhenSlow = 0.005;
 const droppedShare = 0.1;
+/** How fast it grows in search of the knee, per window. */
+const searchRatio = 1.5;
 /** How much of the way to the goal is gone in a window, and how far that may be, as a logarithm. */
 const gain = 0.4;
 const farthest = 0.7;
@@ -48,6 +52,9 @@ const followSlow = 0.003;
 const firstWindows = 20;
 /** After how many slow windows more than others it counts as slow for long. */
 const slowFor = 8;
+/** So many successes in a row, each within so many baselines, show that what was slow is over. */
+const quickEnough = 16;
+const quickWithin = 2;
 const leastLimit = 0.02;
 const longestPauseMs = 10_000;
 
@@ -63,6 +70,10 @@ class Knee implements Limit {
   private carry = 0.5;
   /** Nothing is known yet: nothing is refused below `maxLimit`. */
   private cold = true;
+  /** How many attempts ended per millisecond, as long as from window to window it is more and each has taken longer; then 0. */
+  private risingRate = 1;
+  /** The limit is where it is by habit: how far it is to the knee is not known, but that it is higher. */
+  private searching = false;
   /** How long an attempt takes while the limit does not bind; 0 as long as nobody knows. */
   private baselineMs = 0;
   /** How long one takes that waits for nobody, as a share of the baseline: what probes have found. */
@@ -72,13 +83,16 @@ class Knee implements Limit {
   /** The most that was running of late. */
   private crest = 0;
   private wasBinding = false;
-  private untilProbe = probeEvery;
+  private untilProbe = probeSoon;
   /** Windows of a probe that are left: the first still sees what began before it. */
   private probing = 0;
   private beforeProbe = { limit: 0, meanMs: 0, uncertainty: 0 };
-  /** After drops: how far it may grow with each success of an attempt that began since `droppedMs`. */
+  /** After drops, or when what was slow is over: how far it may grow with each quick success of an attempt that began since. */
   private growTo = 0;
-  private droppedMs = Number.NEGATIVE_INFINITY;
+  private growSinceMs = Number.NEGATIVE_INFINITY;
+  /** The most attempts per millisecond of late, and how many successes in a row have been quick. */
+  private bestRate = 0;
+  private quick = 0;
   private resumeMs = 0;
 
   constructor({ initialLimit, maxLimit }: Required<KneeLimitOptions>) {
@@ -88,9 +102,10 @@ class Knee implements Limit {
   }
 
   observe(sample: LimitSample): void {
-    const { startMs, endMs } = sample;
+    const { startMs, endMs, outcome } = sample;
     this.window.add(sample);
-    if (this.growTo > this.exact) this.recover(sample);
+    if (outcome === "success" && endMs - startMs <= quickWithin * this.baselineMs) this.speedUp(sample);
+    else this.quick = 0;
     if (this.isOver(endMs)) this.close(endMs);
     if (this.exact >= 1) return;
     this.resumeMs = endMs + Math.min(longestPauseMs, (endMs - startMs) * (1 / this.exact - 1));
@@ -148,22 +163,30 @@ class Knee implements Limit {
   private shrink(nowMs: number): void {
     this.growTo = Math.max(this.growTo, 0.75 * this.exact);
     this.exact *= Math.max(0.5, 1 - 2 * this.window.droppedShare);
-    this.droppedMs = nowMs;
-    this.cold = false;
+    this.growSinceMs = nowMs;
+    this.cold = this.searching = false;
     this.probing = 0;
     this.descent.end();
   }
 
-  /** As TCP does after a loss: fast, up to three quarters of where it was. */
-  private recover({ startMs, endMs, outcome }: LimitSample): void {
-    if (outcome !== "success" || startMs < this.droppedMs || endMs - startMs > 3 * this.baselineMs) return;
+  /** An attempt was quick. As TCP does after a loss: fast, up to three quarters of where it was. */
+  private speedUp({ startMs, endMs }: LimitSample): void {
+    const knee = this.bestRate * this.baselineMs * this.unloaded;
+    if (++this.quick >= quickEnough && this.exact < knee / 2) {
+      this.growTo = 0.75 * knee;
+      this.growSinceMs = endMs;
+      this.bestRate *= 0.75;
+      this.quick = 0;
+    }
+    if (this.growTo <= this.exact || startMs < this.growSinceMs) return;
     this.exact = this.exact < 1 ? Math.min(1, this.exact * 2) : this.exact + 1;
     this.limit = Math.max(1, Math.floor(this.exact));
   }
 
   private learn(nowMs: number): void {
     const { window } = this;
-    if (this.baselineMs === 0) this.baselineMs = window.meanMs;
+    this.bestRate = Math.max(window.count / (nowMs - window.startMs), 0.99 * this.bestRate);
+    if (this.risingRate > 0) this.rise(nowMs);
     const slow = window.meanMs > this.baselineMs * (1 + 0.75 / Math.sqrt(Math.max(2, window.peak)));
     this.slowWindows = Math.max(0, Math.min(2 * slowFor, this.slowWindows + (slow ? 1 : -2)));
     const binding = window.fullShare > (this.slowWindows >= slowFor ? bindingShareWhenSlow : bindingShare);
@@ -172,6 +195,20 @@ class Knee implements Limit {
     else this.rest();
     this.wasBinding = binding;
     this.cold = false;
+  }
+
+  /** In the beginning the attempts that take long have not ended yet: they come to light while more and more of them end. */
+  private rise(nowMs: number): void {
+    const { meanMs, count, startMs, uncertainty, peak } = this.window;
+    const rate = count / (nowMs - startMs);
+    const first = this.baselineMs === 0;
+    const more = rate > 1.1 * this.risingRate && (rate / this.risingRate) ** 2 > peak / this.crest;
+    const rises = first || (more && meanMs > this.baselineMs * (1 + uncertainty / 2));
+    this.risingRate = rises ? rate : 0;
+    this.crest = peak;
+    if (!rises) return;
+    this.baselineMs = meanMs;
+    this.searching = !first;
   }
 
   /** The limit does not bind: it is to be out of the way, and yet not far when it is needed. */
@@ -188,6 +225,7 @@ class Knee implements Limit {
     } else if (calm) {
       if (this.exact < 2 * this.crest || window.full > 0) this.grow();
       if (this.cold) this.exact = Math.max(this.exact, 2 * peak);
+      this.searching = true;
     }
     if (this.exact > 3 * this.crest && this.exact > this.initialLimit)
       this.exact = Math.max(this.initialLimit, 0.98 * this.exact);
@@ -216,10 +254,16 @@ class Knee implements Limit {
       this.baselineMs = found.baselineMs;
       this.exact = found.limit;
       this.unloaded = 1;
+      this.bestRate = 0;
       this.slowWindows = 0;
       this.untilProbe = probeEvery / 2;
       return;
     }
+    if (this.searching && meanMs <= goalMs) {
+      this.exact *= searchRatio;
+      return;
+    }
+    this.searching = false;
     this.beforeProbe = { limit: this.exact, meanMs, uncertainty };
     const way = Math.min(farthest, Math.max(-farthest, Math.log(goalMs / meanMs)));
     // A single window of many calls may be a coincidence.
@@ -244,7 +288,12 @@ class Knee implements Limit {
       this.unloaded *= Math.sqrt((meanMs * (1 + uncertainty)) / unloadedMs);
       this.untilProbe = probeSoon;
     } else if (meanMs > unloadedMs && slope + doubt < 0.5) {
-      this.unloaded = Math.min(1, meanMs / baselineMs);
+      // Of a baseline that was never seen in calm the probe knows more.
+      if (this.calmWindows < probeSoon) {
+        this.baselineMs = meanMs;
+        this.searching = true;
+      }
+      this.unloaded = Math.min(1, meanMs / this.baselineMs);
     }
   }
 }
