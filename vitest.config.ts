@@ -11,9 +11,9 @@ function sourceFor(...runtime: string[]) {
 
 /**
  * A test that has not ended by then hangs: no test is about how fast a machine is, and some start processes or do a million calls.
- * Waits for something to happen give up before (`eventually`), and say for what they waited.
+ * Waits for something to happen give up before (`eventually`, `expect.poll`), and say for what they waited.
  */
-const limits = { testTimeout: 60_000, hookTimeout: 60_000 };
+const limits = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 30_000 } } };
 
 export default defineConfig({
   test: {

@@ -7,6 +7,7 @@ import { eventually, send } from "./support/http-client.ts";
 
 const maxConcurrent = 4;
 const openMs = 1500;
+const timeoutMs = 300;
 
 function configFor(upstream: string): unknown {
   return {
@@ -15,7 +16,7 @@ function configFor(upstream: string): unknown {
         name: "orders",
         pathPrefix: "/orders",
         upstream,
-        timeout: { timeoutMs: 300 },
+        timeout: { timeoutMs },
         retry: { maxAttempts: 1 },
         circuitBreaker: { maxFailures: 3, openMs },
         concurrencyLimit: { maxConcurrent, maxQueue: 8, maxWaitMs: 200 },
@@ -68,12 +69,12 @@ describe.each([
     expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(["ERR_CIRCUIT_OPEN"]));
     expect(refused.every(({ status, retryAfter }) => status === 503 && Number(retryAfter) >= 1)).toBe(true);
     const tookMs = refused.map((each) => each.tookMs).toSorted((a, b) => a - b);
-    // One or two milliseconds. The quicker quarter, with room: the machine may be doing something else.
-    expect(tookMs[Math.floor(tookMs.length / 4)]).toBeLessThan(10);
+    // One or two milliseconds, on a machine that does nothing else: far from the deadline on any.
+    expect(tookMs[Math.floor(tookMs.length / 4)]).toBeLessThan(timeoutMs / 2);
     expect(upstream.arrived.length).toBe(asked);
 
     upstream.answering = true;
-    await eventually(async () => ((await ask()).status === 200 ? true : undefined), openMs + 5000);
+    await eventually(async () => ((await ask()).status === 200 ? true : undefined), openMs + 30_000);
     const after = await Promise.all(Array.from({ length: maxConcurrent }, ask));
     expect(after.map(({ status }) => status)).toEqual(Array(maxConcurrent).fill(200));
   });

@@ -34,7 +34,7 @@ const shared = pipeline("shared", flights);
 const pace = rateLimit({ limit: 20, windowMs: 1000, burst: 1, maxWaitMs: 10_000, maxQueue: 100 });
 const paced = pipeline("paced", pace);
 
-const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), openMs: 50, probeLeaseMs: 300 });
+const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), openMs: 500, probeLeaseMs: 1500 });
 const guarded = pipeline("guarded", breaker);
 
 const budget = retryBudget({ minConcurrent: 30 });
