@@ -244,6 +244,7 @@ export type ConcurrencyLimit = Policy & {
     readonly maxConcurrent: number;
     readonly inUse: number;
     readonly queued: number;
+    readonly oldestWaitMs: number;
     readonly abandoned: number;
     readonly rejectedFull: number;
     readonly rejectedWait: number;
@@ -897,6 +898,12 @@ export type PriorityClass = "critical-plus" | "critical" | "normal" | "sheddable
 
 export type QueueOrder = "fifo" | "lifo" | "priority" | "adaptive-lifo";
 
+export interface QueueWaitSignalOptions {
+    readonly name?: string;
+    readonly targetMs?: number;
+    readonly bounds?: OverloadBounds;
+}
+
 export interface Random {
     next(): number;
 }
@@ -1232,6 +1239,10 @@ export declare function pipeline(nameOrOptions: string | PipelineOptions, ...pol
 export declare function priorityClassOf(priority: number): PriorityClass;
 
 export declare function priorityLevelOf(text: string): number;
+
+export declare function queueWaitSignal(limit: {
+    readonly oldestWaitMs: number;
+}, options?: QueueWaitSignalOptions): ShedSignal;
 
 export declare function rateLimit(options: RateLimitOptions): RateLimit;
 

@@ -65,8 +65,14 @@ export type { Limit, LimitSample } from "./limit.ts";
 export { loadShed } from "./load-shed.ts";
 export type { LoadShed, LoadShedOptions, ShedCount } from "./load-shed.ts";
 export { LoadShedError } from "./load-shed-error.ts";
-export { latencySignal, limitSignal } from "./load-shed-signals.ts";
-export type { LatencySignalOptions, LimitSignalOptions, OverloadBounds, ShedSignal } from "./load-shed-signals.ts";
+export { latencySignal, limitSignal, queueWaitSignal } from "./load-shed-signals.ts";
+export type {
+  LatencySignalOptions,
+  LimitSignalOptions,
+  OverloadBounds,
+  QueueWaitSignalOptions,
+  ShedSignal,
+} from "./load-shed-signals.ts";
 export { loadBalance } from "./load-balance.ts";
 export type { EndpointSnapshot, LoadBalance, LoadBalanceOptions } from "./load-balance.ts";
 export type { EndpointState } from "./load-balance-endpoint.ts";
