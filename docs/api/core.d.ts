@@ -1372,6 +1372,8 @@ export interface CallInit extends Pick<ExecuteOptions<Response>, "deadline" | "p
     readonly idempotent?: boolean | undefined;
 }
 
+export type FetchEndpoints = LoadBalance<string | URL>;
+
 export type FetchFunction = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 export interface FetchSettings {
@@ -1382,6 +1384,8 @@ export interface FetchSettings {
     readonly isFailure?: ((response: Response) => boolean) | undefined;
     readonly isOverload?: ((result: unknown) => boolean) | undefined;
     readonly forwardDeadline?: boolean | ForwardDeadlineOptions | undefined;
+    readonly forwardPriority?: boolean;
+    readonly endpoints?: FetchEndpoints | undefined;
     readonly wallClock?: () => number;
 }
 
@@ -1429,13 +1433,15 @@ export interface StandardFetchOptions {
 
 export declare const deadlineFields: readonly string[];
 
-export declare function formatPriority(priority: number): string;
+export declare function formatPriority(priority: number, attempt?: number): string;
 
 export declare function formatRemainingMs(name: string, remainingMs: number): string;
 
 export declare function parseRemainingMs(read: (name: string) => string | null | undefined, fields?: readonly string[]): number;
 
 export declare function parseRetryAfter(value: string | null | undefined, date?: string | null, wallClock?: () => number): number | undefined;
+
+export declare const priorityField = "priority";
 
 export declare function readPriority(headers: HeadersLike, trusted?: boolean): number;
 
