@@ -11,10 +11,17 @@ export interface AcquireOptions {
 export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
     readonly maxConcurrent: number;
     readonly algorithm: Limit;
+    snapshot(): AdaptiveLimitSnapshot;
+    restore(snapshot: AdaptiveLimitSnapshot): void;
 };
 
 export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
     readonly limit?: Limit;
+}
+
+export interface AdaptiveLimitSnapshot extends LimitLearnt {
+    readonly version: 1;
+    readonly kind: string;
 }
 
 export type AdaptiveThrottle = Policy & {
@@ -682,6 +689,13 @@ export interface Limit {
     readonly limit: number;
     observe(sample: LimitSample): void;
     full?(nowMs: number, inFlight: number): void;
+    learnt?(): LimitLearnt;
+    restore?(learnt: LimitLearnt): void;
+}
+
+export interface LimitLearnt {
+    readonly limit: number;
+    readonly baselineMs: number | null;
 }
 
 export interface LimitSample {

@@ -92,7 +92,7 @@ describe("resilientFetch with endpoints", () => {
     const { stream } = piecesStream("or", "der");
     const headers = { "content-type": "text/plain" };
     const init: RequestInit & { duplex: "half" } = { method: "PUT", headers, body: stream, duplex: "half" };
-    await send(new Request("https://orders.example/17?a=b", init), { signal: undefined } as never);
+    await send(new Request("https://orders.example/17?a=b", init), { signal: undefined as unknown as null });
     expect(urls().toSorted()).toEqual(["https://a.example/17?a=b", "https://b.example/17?a=b"]);
     expect(bodies).toEqual(["order", "order"]);
     for (const { init: sent } of requests)
