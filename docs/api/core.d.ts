@@ -590,6 +590,10 @@ export type HeadgateEvent = {
     readonly pipeline: string;
     readonly attempts: number;
 } | {
+    readonly type: "hedge.pushed-back";
+    readonly pipeline: string;
+    readonly attempts: number;
+} | {
     readonly type: "adaptive-throttle.rejected";
     readonly pipeline: string;
     readonly name: string;
@@ -617,6 +621,7 @@ export type Hedge = Policy & {
     readonly hedges: number;
     readonly won: number;
     readonly budgetDenied: number;
+    readonly pushedBack: number;
 };
 
 export interface HedgeOptions {
@@ -721,6 +726,7 @@ export type LoadBalance<E> = Policy & {
     readonly kind: "load-balance";
     readonly name: string;
     readonly ejected: number;
+    readonly ejections: number;
     of(context: OperationContext): E;
     update(endpoints: readonly E[]): void;
     snapshot(): EndpointSnapshot<E>[];

@@ -51,6 +51,8 @@ export type Hedge = Policy & {
   readonly won: number;
   /** Hedges that were not sent because the budget refused. */
   readonly budgetDenied: number;
+  /** Hedges that were not sent because the dependency had asked not to be sent the call again. */
+  readonly pushedBack: number;
 };
 
 interface Settings {
@@ -78,6 +80,7 @@ class HedgePolicy implements Policy {
   hedges = 0;
   won = 0;
   budgetDenied = 0;
+  pushedBack = 0;
 
   constructor({ maxAttempts, delayMs, quantile, minSamples, budget, clock }: Settings) {
     this.maxAttempts = maxAttempts;
@@ -164,11 +167,16 @@ class HedgePolicy implements Policy {
 
   private hedge(race: Race): void {
     const { call, at, delayMs } = race;
-    if (race.over !== null || race.pushedBack) return;
+    if (race.over !== null) return;
+    const { name } = call.pipeline;
+    if (race.pushedBack) {
+      this.pushedBack++;
+      call.emit?.({ type: "hedge.pushed-back", pipeline: name, attempts: race.attempts });
+      return;
+    }
     // What waits for its turn inside is not slow: a hedge would wait behind it.
     if (race.firstRuns && call.at < call.pipeline.policies.length) return this.wait(race, this.clock.now());
     const permit = this.acquire(call);
-    const { name } = call.pipeline;
     if (permit === false) {
       this.budgetDenied++;
       call.emit?.({ type: "hedge.budget-denied", pipeline: name, attempts: race.attempts });
