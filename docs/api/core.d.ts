@@ -11,10 +11,17 @@ export interface AcquireOptions {
 export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
     readonly maxConcurrent: number;
     readonly algorithm: Limit;
+    snapshot(): AdaptiveLimitSnapshot;
+    restore(snapshot: AdaptiveLimitSnapshot): void;
 };
 
 export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
     readonly limit?: Limit;
+}
+
+export interface AdaptiveLimitSnapshot extends LimitLearnt {
+    readonly version: 1;
+    readonly kind: string;
 }
 
 export type AdaptiveThrottle = Policy & {
@@ -244,6 +251,7 @@ export type ConcurrencyLimit = Policy & {
     readonly maxConcurrent: number;
     readonly inUse: number;
     readonly queued: number;
+    readonly oldestWaitMs: number;
     readonly abandoned: number;
     readonly rejectedFull: number;
     readonly rejectedWait: number;
@@ -582,6 +590,10 @@ export type HeadgateEvent = {
     readonly pipeline: string;
     readonly attempts: number;
 } | {
+    readonly type: "hedge.pushed-back";
+    readonly pipeline: string;
+    readonly attempts: number;
+} | {
     readonly type: "adaptive-throttle.rejected";
     readonly pipeline: string;
     readonly name: string;
@@ -609,6 +621,7 @@ export type Hedge = Policy & {
     readonly hedges: number;
     readonly won: number;
     readonly budgetDenied: number;
+    readonly pushedBack: number;
 };
 
 export interface HedgeOptions {
@@ -681,6 +694,13 @@ export interface Limit {
     readonly limit: number;
     observe(sample: LimitSample): void;
     full?(nowMs: number, inFlight: number): void;
+    learnt?(): LimitLearnt;
+    restore?(learnt: LimitLearnt): void;
+}
+
+export interface LimitLearnt {
+    readonly limit: number;
+    readonly baselineMs: number | null;
 }
 
 export interface LimitSample {
@@ -706,6 +726,7 @@ export type LoadBalance<E> = Policy & {
     readonly kind: "load-balance";
     readonly name: string;
     readonly ejected: number;
+    readonly ejections: number;
     of(context: OperationContext): E;
     update(endpoints: readonly E[]): void;
     snapshot(): EndpointSnapshot<E>[];
@@ -896,6 +917,12 @@ export declare class PolicyOrderError extends HeadgateError {
 export type PriorityClass = "critical-plus" | "critical" | "normal" | "sheddable-plus" | "sheddable";
 
 export type QueueOrder = "fifo" | "lifo" | "priority" | "adaptive-lifo";
+
+export interface QueueWaitSignalOptions {
+    readonly name?: string;
+    readonly targetMs?: number;
+    readonly bounds?: OverloadBounds;
+}
 
 export interface Random {
     next(): number;
@@ -1233,6 +1260,10 @@ export declare function priorityClassOf(priority: number): PriorityClass;
 
 export declare function priorityLevelOf(text: string): number;
 
+export declare function queueWaitSignal(limit: {
+    readonly oldestWaitMs: number;
+}, options?: QueueWaitSignalOptions): ShedSignal;
+
 export declare function rateLimit(options: RateLimitOptions): RateLimit;
 
 export declare function registry(options: RegistryOptions): Registry;
@@ -1361,6 +1392,8 @@ export interface CallInit extends Pick<ExecuteOptions<Response>, "deadline" | "p
     readonly idempotent?: boolean | undefined;
 }
 
+export type FetchEndpoints = LoadBalance<string | URL>;
+
 export type FetchFunction = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 export interface FetchSettings {
@@ -1371,6 +1404,8 @@ export interface FetchSettings {
     readonly isFailure?: ((response: Response) => boolean) | undefined;
     readonly isOverload?: ((result: unknown) => boolean) | undefined;
     readonly forwardDeadline?: boolean | ForwardDeadlineOptions | undefined;
+    readonly forwardPriority?: boolean;
+    readonly endpoints?: FetchEndpoints | undefined;
     readonly wallClock?: () => number;
 }
 
@@ -1418,13 +1453,15 @@ export interface StandardFetchOptions {
 
 export declare const deadlineFields: readonly string[];
 
-export declare function formatPriority(priority: number): string;
+export declare function formatPriority(priority: number, attempt?: number): string;
 
 export declare function formatRemainingMs(name: string, remainingMs: number): string;
 
 export declare function parseRemainingMs(read: (name: string) => string | null | undefined, fields?: readonly string[]): number;
 
 export declare function parseRetryAfter(value: string | null | undefined, date?: string | null, wallClock?: () => number): number | undefined;
+
+export declare const priorityField = "priority";
 
 export declare function readPriority(headers: HeadersLike, trusted?: boolean): number;
 

@@ -5,12 +5,11 @@ import {
   limitSignal,
   loadShed,
   type LoadShed,
-  lowerPriority,
   type OverloadBounds,
   type Random,
   type ShedSignal,
 } from "@headgate/core";
-import { formatPriority, readPriority } from "@headgate/core/fetch";
+import { formatPriority, priorityField, readPriority } from "@headgate/core/fetch";
 import type { RouteConfig } from "./config.ts";
 import { field } from "./headers.ts";
 import type { HeaderList } from "./upstream.ts";
@@ -55,8 +54,8 @@ export function withPriority(headers: HeaderList, priority: number, attempt: num
   const out: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (name.toLowerCase() !== "priority") out.push(name, headers[i + 1] as string);
+    if (name.toLowerCase() !== priorityField) out.push(name, headers[i + 1] as string);
   }
-  out.push("priority", formatPriority(attempt > 1 ? lowerPriority(priority) : priority));
+  out.push(priorityField, formatPriority(priority, attempt));
   return out;
 }

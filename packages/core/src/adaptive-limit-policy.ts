@@ -1,6 +1,7 @@
 // The concurrency limit whose number an algorithm moves. The gate is that of `concurrency-limit-policy.ts`: permits, queue,
 // leases, abandoned work. Here is only what turns the end of an attempt into a sample, and the algorithm's answer into permits.
 import type { AdaptiveLimitOptions } from "./adaptive-limit.ts";
+import { type AdaptiveLimitSnapshot, restoreTo, snapshotOf } from "./adaptive-limit-snapshot.ts";
 import type { Call } from "./call.ts";
 import { HeldPermit, sum } from "./concurrency-limit-permit.ts";
 import { ConcurrencyLimitPolicy } from "./concurrency-limit-policy.ts";
@@ -41,6 +42,15 @@ export class AdaptiveLimitPolicy extends ConcurrencyLimitPolicy {
 
   override describe(): string {
     return `${this.algorithm.kind}, at present ${super.describe()}`;
+  }
+
+  snapshot(): AdaptiveLimitSnapshot {
+    return snapshotOf(this.algorithm);
+  }
+
+  restore(snapshot: AdaptiveLimitSnapshot): void {
+    restoreTo(this.algorithm, snapshot);
+    if (this.adjust()) this.handOut();
   }
 
   protected override remember(weight: number): HeldPermit {

@@ -1,11 +1,14 @@
 // A concurrency limit that finds its number by itself: the gate of `concurrencyLimit`, moved by an algorithm that sees how
 // attempts go. It stands apart so that nobody pays for it who sets a number.
 import { AdaptiveLimitPolicy } from "./adaptive-limit-policy.ts";
+import type { AdaptiveLimitSnapshot } from "./adaptive-limit-snapshot.ts";
 import type { ConcurrencyLimit, ConcurrencyLimitOptions } from "./concurrency-limit.ts";
 import { gateOptions } from "./concurrency-limit-options.ts";
 import { kneeLimit } from "./knee-limit.ts";
 import type { Limit } from "./limit.ts";
 import { rejectOption } from "./options.ts";
+
+export type { AdaptiveLimitSnapshot } from "./adaptive-limit-snapshot.ts";
 
 export interface AdaptiveLimitOptions extends Omit<ConcurrencyLimitOptions, "maxConcurrent"> {
   /**
@@ -21,6 +24,15 @@ export type AdaptiveLimit = Omit<ConcurrencyLimit, "resize"> & {
   readonly maxConcurrent: number;
   /** What moves the limit. */
   readonly algorithm: Limit;
+  /** What was learnt as JSON-safe data, for `restore`. */
+  snapshot(): AdaptiveLimitSnapshot;
+  /**
+   * Goes on from what a limit with the same algorithm had learnt, within the bounds of this one, instead of finding it out anew. What
+   * runs goes on, and whoever waits goes on when there is more room now.
+   *
+   * @throws {InvalidOptionError} for anything but a snapshot of this algorithm; the limit is left as it was.
+   */
+  restore(snapshot: AdaptiveLimitSnapshot): void;
 };
 
 /**

@@ -1,6 +1,6 @@
 // Additive increase, multiplicative decrease: one more for each success while the limit is in use, a share less for each
 // attempt that was dropped or took too long. Source: TCP; Netflix/concurrency-limits, AIMDLimit.
-import type { Limit, LimitSample } from "./limit.ts";
+import type { Limit, LimitLearnt, LimitSample } from "./limit.ts";
 import { checkInteger, checkNumber } from "./options.ts";
 
 export interface AimdLimitOptions {
@@ -30,6 +30,14 @@ class Aimd implements Limit {
     this.maxLimit = options.maxLimit;
     this.backoffRatio = options.backoffRatio;
     this.slowMs = options.slowMs;
+  }
+
+  learnt(): LimitLearnt {
+    return { limit: this.limit, baselineMs: null };
+  }
+
+  restore({ limit }: LimitLearnt): void {
+    this.limit = Math.min(this.maxLimit, Math.max(this.minLimit, limit));
   }
 
   observe({ startMs, endMs, inFlight, outcome }: LimitSample): void {

@@ -76,6 +76,11 @@ export class ConcurrencyLimitPolicy implements Policy {
     return this.inUse > 0 || this.queued > 0;
   }
 
+  get oldestWaitMs(): number {
+    const { oldest } = this.queue;
+    return oldest === null ? 0 : Math.max(0, this.waitedMs(oldest, this.clock.now()));
+  }
+
   enter(call: Call, at: number): "pass" | "park" | "end" {
     const { weight } = call.options;
     if (weight === undefined && this.inUse + 1 <= this.maxConcurrent && this.queued === 0) {

@@ -64,6 +64,8 @@ export type ConcurrencyLimit = Policy & {
   readonly inUse: number;
   /** Calls that wait. */
   readonly queued: number;
+  /** How long the one that has waited longest has done so until now, in milliseconds; 0 while nobody waits. */
+  readonly oldestWaitMs: number;
   /** Permits held by work whose caller was answered already, each with its weight. */
   readonly abandoned: number;
   /** Calls refused because no place to wait was left. */

@@ -1,6 +1,6 @@
 // Compares the latency of now with its long-term average, and moves the limit by their ratio.
 // Source: Netflix/concurrency-limits, Gradient2Limit behind WindowedLimit.
-import type { Limit, LimitSample } from "./limit.ts";
+import type { Limit, LimitLearnt, LimitSample } from "./limit.ts";
 import { LimitWindow } from "./limit-window.ts";
 import { checkInteger, checkNumber } from "./options.ts";
 
@@ -44,6 +44,17 @@ class Gradient implements Limit {
     this.maxLimit = options.maxLimit;
     this.tolerance = options.tolerance;
     this.windowMs = options.windowMs;
+  }
+
+  learnt(): LimitLearnt {
+    return { limit: this.limit, baselineMs: this.windows === 0 ? null : this.averageMs };
+  }
+
+  restore({ limit, baselineMs }: LimitLearnt): void {
+    this.limit = Math.min(this.maxLimit, Math.max(this.minLimit, limit));
+    this.averageMs = baselineMs ?? 0;
+    this.windows = baselineMs === null ? 0 : warmUp;
+    this.window.reset(Number.NaN);
   }
 
   observe(sample: LimitSample): void {

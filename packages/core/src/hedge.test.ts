@@ -350,12 +350,17 @@ describe("hedge", () => {
   });
 
   it("takes no further hedge when the dependency asks for that, and waits for those that run", async () => {
-    const { clock, guarded, operation, runs, run } = setUp({ maxAttempts: 3 });
+    const { clock, guarded, operation, runs, run, policy, events } = setUp({ maxAttempts: 3 });
     const call = watch(guarded.execute(operation));
     await clock.advance(10);
     run(1).reject(Object.assign(new Error("go away"), { retryAfterMs: -1 }));
+    await clock.settle();
+    // None is due yet that would not be sent.
+    expect(policy.pushedBack).toBe(0);
     await clock.advance(100);
     expect(runs).toHaveLength(2);
+    expect(policy).toMatchObject({ hedges: 1, budgetDenied: 0, pushedBack: 1 });
+    expect(events.of("hedge.pushed-back")).toEqual([{ type: "hedge.pushed-back", pipeline: "calls", attempts: 2 }]);
     run(0).resolve("first");
     await clock.settle();
     expect(call.value).toBe("first");

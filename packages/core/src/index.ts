@@ -1,5 +1,5 @@
 export { adaptiveLimit } from "./adaptive-limit.ts";
-export type { AdaptiveLimit, AdaptiveLimitOptions } from "./adaptive-limit.ts";
+export type { AdaptiveLimit, AdaptiveLimitOptions, AdaptiveLimitSnapshot } from "./adaptive-limit.ts";
 export { aimdLimit } from "./aimd-limit.ts";
 export type { AimdLimitOptions } from "./aimd-limit.ts";
 export { adaptiveThrottle, AdaptiveThrottleError } from "./adaptive-throttle.ts";
@@ -61,12 +61,18 @@ export { gradientLimit } from "./gradient-limit.ts";
 export type { GradientLimitOptions } from "./gradient-limit.ts";
 export { kneeLimit } from "./knee-limit.ts";
 export type { KneeLimitOptions } from "./knee-limit.ts";
-export type { Limit, LimitSample } from "./limit.ts";
+export type { Limit, LimitLearnt, LimitSample } from "./limit.ts";
 export { loadShed } from "./load-shed.ts";
 export type { LoadShed, LoadShedOptions, ShedCount } from "./load-shed.ts";
 export { LoadShedError } from "./load-shed-error.ts";
-export { latencySignal, limitSignal } from "./load-shed-signals.ts";
-export type { LatencySignalOptions, LimitSignalOptions, OverloadBounds, ShedSignal } from "./load-shed-signals.ts";
+export { latencySignal, limitSignal, queueWaitSignal } from "./load-shed-signals.ts";
+export type {
+  LatencySignalOptions,
+  LimitSignalOptions,
+  OverloadBounds,
+  QueueWaitSignalOptions,
+  ShedSignal,
+} from "./load-shed-signals.ts";
 export { loadBalance } from "./load-balance.ts";
 export type { EndpointSnapshot, LoadBalance, LoadBalanceOptions } from "./load-balance.ts";
 export type { EndpointState } from "./load-balance-endpoint.ts";

@@ -12,7 +12,7 @@
 // - What was slow may be over from one moment to the next: a row of attempts that are quick again brings it back fast.
 // - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
 import { KneeDescent, marginOf } from "./knee-descent.ts";
-import type { Limit, LimitSample } from "./limit.ts";
+import type { Limit, LimitLearnt, LimitSample } from "./limit.ts";
 import { LimitWindow } from "./limit-window.ts";
 import { checkInteger } from "./options.ts";
 
@@ -99,6 +99,23 @@ class Knee implements Limit {
     this.initialLimit = initialLimit;
     this.maxLimit = maxLimit;
     this.limit = this.exact = initialLimit;
+  }
+
+  learnt(): LimitLearnt {
+    return { limit: this.exact, baselineMs: this.baselineMs === 0 ? null : this.baselineMs };
+  }
+
+  /** The baseline is taken for one of half as many windows as a first one needs: it may have changed meanwhile. */
+  restore({ limit, baselineMs }: LimitLearnt): void {
+    const { initialLimit, maxLimit } = this;
+    // All else begins anew.
+    Object.assign(this, new Knee({ initialLimit, maxLimit }));
+    this.limit = this.exact = Math.min(maxLimit, Math.max(1, limit));
+    if (baselineMs === null) return;
+    this.baselineMs = baselineMs;
+    this.calmWindows = firstWindows / 2;
+    this.cold = false;
+    this.round();
   }
 
   observe(sample: LimitSample): void {

@@ -14,6 +14,14 @@ export interface LimitSample {
   readonly outcome: "success" | "failure" | "dropped";
 }
 
+/** What an algorithm has found out, as far as it is worth keeping. */
+export interface LimitLearnt {
+  /** Before it is rounded. At least 0. */
+  readonly limit: number;
+  /** How long an attempt takes that waits for nobody, or on average, whichever the algorithm goes by; null when it knows of none. */
+  readonly baselineMs: number | null;
+}
+
 /** Says how much may run at once, and learns from what has run. An instance belongs to one `adaptiveLimit`. */
 export interface Limit {
   /** What stands in the policy's description: `"knee"`. */
@@ -27,4 +35,11 @@ export interface Limit {
    * much runs now.
    */
   full?(nowMs: number, inFlight: number): void;
+  /** For `snapshot`. @default `limit`, and no baseline */
+  learnt?(): LimitLearnt;
+  /**
+   * Goes on from what another one of the same kind has learnt, within its own bounds. What it is given was checked.
+   * @default `restore` is refused
+   */
+  restore?(learnt: LimitLearnt): void;
 }

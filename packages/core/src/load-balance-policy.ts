@@ -46,6 +46,7 @@ export class LoadBalancePolicy<E> implements Policy {
   readonly name: string;
   /** Endpoints out of use or probing. */
   ejected = 0;
+  ejections = 0;
   private endpoints: readonly Endpoint<E>[] = [];
   private maxEjected = 0;
   private readonly settings: LoadBalanceSettings<E>;
@@ -249,6 +250,7 @@ export class LoadBalancePolicy<E> implements Policy {
 
   private eject(call: Call, endpoint: Endpoint<E>, nowMs: number): void {
     const failed = call.outcome !== "success";
+    this.ejections++;
     const ejectMs = endpoint.eject(nowMs, (failed ? hintOf(call) : undefined) ?? 0);
     const cause = failed ? call.result : undefined;
     const { name } = this;

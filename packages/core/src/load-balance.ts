@@ -11,7 +11,7 @@ import { consecutiveFailures, type Trip } from "./trip.ts";
 export interface LoadBalanceOptions<E> {
   /** What calls are spread over: whatever tells an operation where to go (a URL, a client, a pool). At least one. */
   readonly endpoints: readonly E[];
-  /** Stands in events. @default "default" */
+  /** Stands in events and in metrics. @default "default" */
   readonly name?: string;
   /** What an endpoint is called in events and snapshots. @default a string or URL itself, else its number: `"#0"` */
   readonly nameOf?: (endpoint: E, index: number) => string;
@@ -68,6 +68,8 @@ export type LoadBalance<E> = Policy & {
   readonly name: string;
   /** Endpoints that are out of use or on trial. */
   readonly ejected: number;
+  /** How often any endpoint has gone out of use so far, a failed trial included. */
+  readonly ejections: number;
   /**
    * Where this attempt is to go. For the operation, at its beginning: `({ … })` of an attempt that was given up for another one
    * has no endpoint any more.

@@ -1,5 +1,18 @@
-import { concurrencyLimit, latencySignal, limitSignal, type ShedSignal } from "@headgate/core";
+import {
+  adaptiveLimit,
+  concurrencyLimit,
+  fixedLimit,
+  latencySignal,
+  limitSignal,
+  loadShed,
+  pipeline,
+  type QueueOrder,
+  queueWaitSignal,
+  type ShedSignal,
+} from "@headgate/core";
+import { SeededRandom, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
+import { heldTimers } from "../test/support/leftovers.ts";
 import { itRefuses } from "../test/support/options.ts";
 
 describe("limitSignal", () => {
@@ -45,6 +58,102 @@ describe("limitSignal", () => {
     [
       () => at(0, 0, { bounds: [1, 1] }),
       "`limitSignal.bounds[1]` must be a number above 1 and at most 9007199254740991, got 1",
+    ],
+  );
+});
+
+describe("queueWaitSignal", () => {
+  const at = (oldestWaitMs: number, options?: Parameters<typeof queueWaitSignal>[1]) =>
+    queueWaitSignal({ oldestWaitMs }, options).read(0);
+
+  it("begins with twice the target, and is full with six times as much", () => {
+    expect([at(0), at(20), at(40), at(80), at(120), at(160)]).toEqual([-0.5, -0.25, 0, 0.5, 1, 1.5]);
+    expect(at(100, { targetMs: 100, bounds: [0.5, 1.5] })).toBe(0.5);
+  });
+
+  /** A limit of one that is taken, and calls that come to it 10 ms after one another. */
+  async function queued(order: QueueOrder, ...priorities: number[]) {
+    const clock = new TestClock();
+    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 9, maxWaitMs: 500, order, targetWaitMs: 500, clock });
+    const held = await limit.acquire();
+    for (const priority of priorities) {
+      void limit.acquire({ priority }).catch(() => undefined);
+      await clock.advance(10);
+    }
+    return { clock, limit, held };
+  }
+
+  it.each<[QueueOrder, number]>([
+    ["fifo", 20],
+    ["lifo", 30],
+    ["adaptive-lifo", 20],
+    ["priority", 30],
+  ])("reads how long the oldest of three waits in the order %s, also when one has gone on", async (order, then) => {
+    const { clock, limit, held } = await queued(order, 3, 7, 5);
+    const signal = queueWaitSignal(limit, { targetMs: 10, bounds: [0, 1] });
+    expect([limit.oldestWaitMs, signal.read(0)]).toEqual([30, 3]);
+    held.release();
+    expect(limit.oldestWaitMs).toBe(then);
+    await clock.advance(1000);
+    expect([limit.queued, limit.oldestWaitMs, signal.read(0)]).toEqual([0, 0, 0]);
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("is told by an adaptive limit too, and forgets a waiter that has left", async () => {
+    const clock = new TestClock();
+    const limit = adaptiveLimit({ limit: fixedLimit({ limit: 1 }), maxQueue: 9, clock });
+    const signal = queueWaitSignal(limit, { name: "database" });
+    const held = await limit.acquire();
+    const leaves = new AbortController();
+    const left = limit.acquire({ signal: leaves.signal }).catch(() => undefined);
+    await clock.advance(60);
+    const stays = limit.acquire();
+    await clock.advance(20);
+    expect([signal.name, signal.read(0)]).toEqual(["database", 0.5]);
+    leaves.abort();
+    expect(limit.oldestWaitMs).toBe(20);
+    await left;
+    held.release();
+    (await stays).release();
+    expect(limit.oldestWaitMs).toBe(0);
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("makes a load shedder turn calls away while the queue stands, and let them in again after it", async () => {
+    const clock = new TestClock();
+    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 9, maxWaitMs: 5000, clock });
+    const shed = loadShed({ signals: [queueWaitSignal(limit)], clock, random: new SeededRandom(1) });
+    const guarded = pipeline({ name: "orders", clock }, shed);
+    const held = await limit.acquire();
+    const waits = limit.acquire();
+    const comeFor = async (ms: number) => {
+      for (let i = 0; i < ms / 100; i++) {
+        await guarded.attempt(() => "served");
+        await clock.advance(100);
+      }
+    };
+    await comeFor(100);
+    expect(shed.ratio).toBe(0);
+    await comeFor(2000);
+    expect(shed.ratio).toBeGreaterThan(0.5);
+    expect(shed.pressures).toEqual([{ signal: "queue-wait", ratio: 1 }]);
+    held.release();
+    (await waits).release();
+    await comeFor(6000);
+    expect(shed.ratio).toBe(0);
+    expect(await heldTimers(clock)).toBe(0);
+  });
+
+  itRefuses(
+    [() => queueWaitSignal({} as never), "`queueWaitSignal.limit` must be a concurrency limit, got an object"],
+    [() => at(0, { name: "" }), '`queueWaitSignal.name` must be a string that is not empty, got ""'],
+    [
+      () => at(0, { targetMs: 0 }),
+      "`queueWaitSignal.targetMs` must be a number above 0 and at most 9007199254740991, got 0",
+    ],
+    [
+      () => at(0, { bounds: [2, 1] }),
+      "`queueWaitSignal.bounds[1]` must be a number above 2 and at most 9007199254740991, got 1",
     ],
   );
 });

@@ -52,6 +52,41 @@ export function limitSignal(
   return { name, read: () => overloadOf((limit.inUse + limit.queued) / limit.maxConcurrent, bounds) };
 }
 
+export interface QueueWaitSignalOptions {
+  /** @default "queue-wait" */
+  readonly name?: string;
+  /** How long calls should wait for a permit on average, in milliseconds. Above 0. @default 20 */
+  readonly targetMs?: number;
+  /**
+   * In multiples of the target, not below 0. Who waits longest has waited twice as long as all on average, where as many come as
+   * go: that is where overload begins. Both have to be within what the limit lets anybody wait. @default [2, 6]
+   */
+  readonly bounds?: OverloadBounds;
+}
+
+/**
+ * Tells how long the one that waits longest at a concurrency limit has done so. Where work is quick many may wait, where it is
+ * slow few: the time says it for both. For a limit with a queue, and an order other than `adaptive-lifo`, which itself lets nobody
+ * wait that long.
+ *
+ * Source of the measure and of its default: DAGOR (Zhou et al., "Overload Control for Scaling WeChat Microservices", 2018), which
+ * holds how long requests wait on average against 20 ms.
+ *
+ * @param limit a `concurrencyLimit`, an `adaptiveLimit`, or anything that tells the same.
+ * @throws {InvalidOptionError} for options out of bounds.
+ */
+export function queueWaitSignal(
+  limit: { readonly oldestWaitMs: number },
+  options: QueueWaitSignalOptions = {},
+): ShedSignal {
+  const { name = "queue-wait", targetMs = 20, bounds = [2, 6] } = options;
+  checkName("queueWaitSignal.name", name);
+  checkNumber("queueWaitSignal.targetMs", targetMs, 0, Number.MAX_SAFE_INTEGER, true);
+  checkBounds("queueWaitSignal.bounds", bounds, 0);
+  if (typeof limit?.oldestWaitMs !== "number") rejectOption("queueWaitSignal.limit", "a concurrency limit", limit);
+  return { name, read: () => overloadOf(limit.oldestWaitMs / targetMs, bounds) };
+}
+
 export interface LatencySignalOptions {
   /** @default "latency" */
   readonly name?: string;

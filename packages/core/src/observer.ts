@@ -229,6 +229,13 @@ export type HeadgateEvent =
       readonly attempts: number;
     }
   | {
+      /** A hedge was due and is not sent, because the dependency has asked not to be sent the call again; the call goes on without. */
+      readonly type: "hedge.pushed-back";
+      readonly pipeline: string;
+      /** Attempts that were sent beside each other so far. */
+      readonly attempts: number;
+    }
+  | {
       readonly type: "adaptive-throttle.rejected";
       readonly pipeline: string;
       readonly name: string;

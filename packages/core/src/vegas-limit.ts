@@ -1,6 +1,6 @@
 // Estimates the queue in front of the dependency from the latency without load: limit × (1 − noLoad / latency), and keeps
 // it between two bounds. Source: TCP Vegas (Brakmo, Peterson 1995); Netflix/concurrency-limits, VegasLimit behind WindowedLimit.
-import type { Limit, LimitSample } from "./limit.ts";
+import type { Limit, LimitLearnt, LimitSample } from "./limit.ts";
 import { LimitWindow } from "./limit-window.ts";
 import { checkInteger, checkNumber } from "./options.ts";
 
@@ -31,6 +31,17 @@ class Vegas implements Limit {
     this.limit = options.initialLimit;
     this.maxLimit = options.maxLimit;
     this.windowMs = options.windowMs;
+  }
+
+  learnt(): LimitLearnt {
+    return { limit: this.limit, baselineMs: Number.isFinite(this.noLoadMs) ? this.noLoadMs : null };
+  }
+
+  restore({ limit, baselineMs }: LimitLearnt): void {
+    this.limit = Math.min(this.maxLimit, Math.max(1, limit));
+    this.noLoadMs = baselineMs ?? Number.POSITIVE_INFINITY;
+    this.windows = 0;
+    this.window.reset(Number.NaN);
   }
 
   observe(sample: LimitSample): void {

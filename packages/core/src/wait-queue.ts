@@ -56,6 +56,8 @@ export class Waiter implements Timer {
 export interface WaitQueue {
   /** Who goes on next. */
   readonly head: Waiter | null;
+  /** Who came first of those that wait. */
+  readonly oldest: Waiter | null;
   add(waiter: Waiter): void;
   /** The waiter must stand in this queue. */
   remove(waiter: Waiter): void;
@@ -70,6 +72,10 @@ export class FifoQueue implements WaitQueue {
   head: Waiter | null = null;
   tail: Waiter | null = null;
   length = 0;
+
+  get oldest(): Waiter | null {
+    return this.head;
+  }
 
   add(waiter: Waiter): void {
     const { tail } = this;
@@ -110,6 +116,10 @@ export class FifoQueue implements WaitQueue {
 
 /** Last come, first served. */
 class LifoQueue extends FifoQueue {
+  override get oldest(): Waiter | null {
+    return this.tail;
+  }
+
   override add(waiter: Waiter): void {
     this.addFirst(waiter);
   }
@@ -165,6 +175,14 @@ class PriorityQueue implements WaitQueue {
   head: Waiter | null = null;
   private readonly priorities: number[] = [];
   private readonly lists: FifoQueue[] = [];
+
+  /** Looks at the first of each priority: all of them may wait for as long, so that who is due first came first. */
+  get oldest(): Waiter | null {
+    let oldest: Waiter | null = null;
+    for (const { head } of this.lists)
+      if (head !== null && !(head.dueMs >= (oldest?.dueMs ?? Number.POSITIVE_INFINITY))) oldest = head;
+    return oldest;
+  }
 
   add(waiter: Waiter): void {
     const { priority } = waiter;

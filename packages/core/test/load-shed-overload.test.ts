@@ -9,6 +9,7 @@ import {
   type Policy,
   type PriorityClass,
   type QueueOrder,
+  queueWaitSignal,
   toPriority,
 } from "@headgate/core";
 import { SeededRandom, TestClock } from "@headgate/core/testing";
@@ -100,6 +101,14 @@ const behindLimit =
     return { shed: loadShed({ signals: [limitSignal(limit)], clock, random }), rest: [limit] };
   };
 
+/** A queue so long that its length says nothing. */
+const behindQueue =
+  (order: QueueOrder): Scenario["build"] =>
+  (clock, random) => {
+    const limit = concurrencyLimit({ maxConcurrent: workers, maxQueue: 1000, maxWaitMs: 5000, order, clock });
+    return { shed: loadShed({ signals: [queueWaitSignal(limit)], clock, random }), rest: [limit] };
+  };
+
 /** A fifth is critical, half is sheddable. */
 const mixed = (chance: number): Arrival => {
   const priorityClass = chance < 0.2 ? "critical" : chance < 0.5 ? "normal" : "sheddable";
@@ -117,6 +126,20 @@ describe("loadShed before a server with twice the load that it can take", () => 
     expect(medianMs).toBeLessThan(2 * meanMs);
     expect(timers).toBe(0);
   });
+
+  it.each([1, 2, 3].flatMap((seed) => (["fifo", "priority", "lifo"] as const).map((order) => [seed, order] as const)))(
+    "does so by how long the oldest waits, behind a queue that nobody has sized (seed %d, %s)",
+    async (seed, order) => {
+      const arrivals = { seed, rate: () => 400, lastsMs: 15_000, fromMs: 3000, arrival: mixed };
+      const { share, perSecond, medianMs, timers } = await play({ ...arrivals, build: behindQueue(order) });
+      expect(share("critical")).toBeGreaterThan(0.97);
+      expect(share("normal")).toBeGreaterThan(0.65);
+      expect(share("sheddable")).toBeLessThan(0.15);
+      expect(perSecond).toBeGreaterThan(165);
+      expect(medianMs).toBeLessThan(2 * meanMs);
+      expect(timers).toBe(0);
+    },
+  );
 
   it.each([1, 2, 3])("gives tenants that ask for ten and for one their fair shares (seed %d)", async (seed) => {
     const arrival = (chance: number): Arrival => ({
@@ -158,6 +181,19 @@ describe("loadShed before a server that keeps up", () => {
       const { shed, share } = await play({ ...arrivals, seed, build: behindLimit("fifo") });
       expect(shed.rejected / (shed.rejected + shed.admitted)).toBeLessThanOrEqual(most);
       expect(share("critical")).toBe(1);
+    }
+  });
+
+  it("lets almost everybody in by how long the oldest waits as well", async () => {
+    for (const seed of [1, 2, 3]) {
+      for (const [rate, most] of [
+        [120, 0.001],
+        [160, 0.02],
+      ] as const) {
+        const arrivals = { seed, rate: () => rate, lastsMs: 30_000, fromMs: 0, arrival: mixed };
+        const { shed } = await play({ ...arrivals, build: behindQueue("fifo") });
+        expect(shed.rejected / (shed.rejected + shed.admitted)).toBeLessThanOrEqual(most);
+      }
     }
   });
 

@@ -3,10 +3,9 @@ import {
   type LoadShed,
   loadShed as loadShedPolicy,
   type LoadShedOptions as PolicyOptions,
-  lowerPriority,
   pipeline,
 } from "@headgate/core";
-import { formatPriority, readPriority } from "@headgate/core/fetch";
+import { formatPriority, priorityField, readPriority } from "@headgate/core/fetch";
 import { checkFunction, rejectOption } from "@headgate/core/options";
 import type { Context, MiddlewareHandler } from "hono";
 import type { RespondOptions } from "./answer.ts";
@@ -74,7 +73,7 @@ export function loadShed(options: LoadShedOptions): MiddlewareHandler<Resilience
 export function priorityHeaders(c: Context, attempt = 1): Record<string, string> {
   const priority = callerPriority(c as Context<ResilienceEnv>);
   if (priority === undefined) return {};
-  return { priority: formatPriority(attempt > 1 ? lowerPriority(priority) : priority) };
+  return { [priorityField]: formatPriority(priority, attempt) };
 }
 
 const isHealthCheck = ({ req }: Context): boolean => req.path === "/livez" || req.path === "/readyz";

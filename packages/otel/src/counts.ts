@@ -81,6 +81,8 @@ export class PipelineCounts implements PipelineMeter {
   fallbacks = 0;
   hedges = 0;
   hedgesWon = 0;
+  hedgesDenied = 0;
+  hedgesPushedBack = 0;
   /** Calls that a fallback has answered, as far as they have not ended yet. */
   private fallingBack = 0;
   private readonly shared: Shared;
@@ -126,6 +128,12 @@ export class PipelineCounts implements PipelineMeter {
         break;
       case "hedge.won":
         this.hedgesWon++;
+        break;
+      case "hedge.budget-denied":
+        this.hedgesDenied++;
+        break;
+      case "hedge.pushed-back":
+        this.hedgesPushedBack++;
         break;
       case "concurrency-limit.waited":
         this.waited(event.name, event.waitMs);

@@ -14,6 +14,9 @@ export const rateResult = "rate_limiter.result";
 export const shedName = "load_shed.name";
 export const shedClass = "load_shed.class";
 export const shedSignal = "load_shed.signal";
+export const throttleName = "adaptive_throttle.name";
+export const balanceName = "load_balance.name";
+export const endpointState = "load_balance.endpoint.state";
 export const rejectReason = "reason";
 export const retryType = "retry.type";
 export const timeoutScope = "timeout.scope";
@@ -174,6 +177,14 @@ export const hedgeWon: NumberDefinition = {
   attributes: [pipelineName],
 };
 
+export const hedgeDenied: NumberDefinition = {
+  name: "hedge.denied",
+  kind: "counter",
+  unit: "{attempt}",
+  description: "Hedges that were due and not sent. Those that were sent are in retry.attempt.",
+  attributes: [pipelineName, rejectReason],
+};
+
 export const limitActive: NumberDefinition = {
   name: "concurrency.active",
   kind: "up-down-counter",
@@ -237,6 +248,38 @@ export const shedPressure: NumberDefinition = {
   unit: "1",
   description: "How much overload each signal tells of.",
   attributes: [shedName, shedSignal],
+};
+
+export const throttleRejected: NumberDefinition = {
+  name: "adaptive_throttle.rejected",
+  kind: "counter",
+  unit: "{execution}",
+  description: "Attempts that were not sent, because the dependency turns so many away.",
+  attributes: [throttleName],
+};
+
+export const throttleRatio: NumberDefinition = {
+  name: "adaptive_throttle.reject.ratio",
+  kind: "gauge",
+  unit: "1",
+  description: "The share of attempts that is refused.",
+  attributes: [throttleName],
+};
+
+export const balanceEjections: NumberDefinition = {
+  name: "load_balance.ejections",
+  kind: "counter",
+  unit: "{ejection}",
+  description: "How often an endpoint went out of use, failed trials included.",
+  attributes: [balanceName],
+};
+
+export const balanceEndpoints: NumberDefinition = {
+  name: "load_balance.endpoints",
+  kind: "up-down-counter",
+  unit: "{endpoint}",
+  description: "Endpoints in each state.",
+  attributes: [balanceName, endpointState],
 };
 
 export const httpServerDuration: HistogramDefinition = {

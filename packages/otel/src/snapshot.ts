@@ -14,11 +14,13 @@ import type {
 } from "./metrics.ts";
 import type {
   BreakerTotal,
+  WatchedBalances,
   WatchedBreakers,
   WatchedLimits,
   WatchedPipelines,
   WatchedRates,
   WatchedSheds,
+  WatchedThrottles,
 } from "./watched.ts";
 
 const { breakerName, breakerState, breakerTrigger, limitName, pipelineName, rejectReason } = definitions;
@@ -32,6 +34,7 @@ export function pipelineMetrics(counted: readonly PipelineCounts[], watched: rea
   const attempts: HistogramPoint[] = [];
   const timeouts: NumberPoint[] = [];
   const hedgesWon: NumberPoint[] = [];
+  const denied: NumberPoint[] = [];
   const each = (value: (pipeline: PipelineCounts) => number): NumberPoint[] =>
     counted.map((pipeline) => ({ attributes: { [pipelineName]: pipeline.name }, value: value(pipeline) }));
   for (const pipeline of counted) {
@@ -46,9 +49,11 @@ export function pipelineMetrics(counted: readonly PipelineCounts[], watched: rea
     for (const [type, value] of pipeline.retries) {
       retries.push({ attributes: { ...name, [definitions.retryType]: "retry", [definitions.errorType]: type }, value });
     }
-    if (pipeline.hedges > 0) {
-      retries.push({ attributes: { ...name, [definitions.retryType]: "hedge" }, value: pipeline.hedges });
+    const { hedges, hedgesDenied, hedgesPushedBack } = pipeline;
+    if (hedges > 0) retries.push({ attributes: { ...name, [definitions.retryType]: "hedge" }, value: hedges });
+    if (hedges + hedgesDenied + hedgesPushedBack > 0) {
       hedgesWon.push({ attributes: name, value: pipeline.hedgesWon });
+      denied.push(...byKey(name, rejectReason, { budget: hedgesDenied, push_back: hedgesPushedBack }));
     }
     attempts.push(...attemptsPoints(name, ended));
     timeouts.push(timeoutPoint(name, "total", pipeline.totalTimeouts));
@@ -84,6 +89,7 @@ export function pipelineMetrics(counted: readonly PipelineCounts[], watched: rea
       each(({ fallbacks }) => fallbacks),
     ),
     numbers(definitions.hedgeWon, hedgesWon),
+    numbers(definitions.hedgeDenied, denied),
   ];
 }
 
@@ -158,6 +164,49 @@ export function shedMetrics(sheds: readonly WatchedSheds[]): Metric[] {
     ),
     numbers(shedPressure, sheds.flatMap(pressurePoints)),
   ];
+}
+
+export function throttleMetrics(throttles: readonly WatchedThrottles[]): Metric[] {
+  const { throttleName, throttleRatio, throttleRejected } = definitions;
+  return [
+    numbers(
+      throttleRejected,
+      throttles.map((throttle) => ({
+        attributes: { [throttleName]: throttle.name },
+        value: throttle.totals()?.rejected ?? 0,
+      })),
+    ),
+    numbers(
+      throttleRatio,
+      throttles
+        .filter(({ now }) => now.size > 0)
+        .map(({ name, now }) => ({
+          attributes: { [throttleName]: name },
+          value: Math.max(...Array.from(now, ({ rejectRatio }) => rejectRatio)),
+        })),
+    ),
+  ];
+}
+
+export function balanceMetrics(balances: readonly WatchedBalances[]): Metric[] {
+  const { balanceEjections, balanceEndpoints, balanceName } = definitions;
+  return [
+    numbers(
+      balanceEjections,
+      balances.map((balance) => ({
+        attributes: { [balanceName]: balance.name },
+        value: balance.totals()?.ejections ?? 0,
+      })),
+    ),
+    numbers(balanceEndpoints, balances.filter(({ now }) => now.size > 0).flatMap(endpointPoints)),
+  ];
+}
+
+/** Endpoints of all that share a name, by their state. */
+function endpointPoints({ name, now }: WatchedBalances): NumberPoint[] {
+  const counts = { healthy: 0, ejected: 0, probing: 0 };
+  for (const balance of now) for (const { state } of balance.snapshot()) counts[state]++;
+  return byKey({ [definitions.balanceName]: name }, definitions.endpointState, counts);
 }
 
 /** Of load shedders that share a name the highest. */

@@ -1,4 +1,5 @@
 import {
+  adaptiveThrottle,
   AdaptiveThrottleError,
   circuitBreaker,
   concurrencyLimit,
@@ -10,12 +11,14 @@ import {
   type HeadgateEvent,
   hedge,
   InvalidOptionError,
+  loadBalance,
   type OperationContext,
   pipeline,
   loadShed,
   rateLimit,
   toPriority,
   retry,
+  retryBudget,
   timeout,
 } from "@headgate/core";
 import { TestClock } from "@headgate/core/testing";
@@ -275,7 +278,7 @@ describe("createTelemetry", () => {
   it("refuses to watch what is neither a breaker nor a limit", () => {
     const telemetry = createTelemetry();
     expect(() => telemetry.watch(retry() as never)).toThrow(
-      "`telemetry.watch` must be a pipeline, a circuit breaker, a concurrency limit, a rate limit or a load shedder, got retry",
+      "`telemetry.watch` must be a pipeline, a circuit breaker, a concurrency limit, a rate limit, a load shedder, an adaptive throttle or a load balance, got retry",
     );
   });
 
@@ -393,6 +396,73 @@ describe("createTelemetry", () => {
     await calls.execute(() => 1, { signal: AbortSignal.abort(new Error("left")) }).catch(() => {});
     expect(points(telemetry, "timeout.fired")).toEqual({ "p,total": 0, "p,attempt": 0, "p,upstream_deadline": 2 });
     expect(points(telemetry, "async.pipeline.latency")).toEqual({ "p,cancelled": 3 });
+  });
+
+  it("tells hedges that were not sent, and why", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const denied = () => points(telemetry, "hedge.denied");
+    const nothing = retryBudget({ ratio: 0, minPerSecond: 0, minConcurrent: 0, clock });
+    const poor = pipeline({ name: "poor", meter: telemetry, clock }, hedge({ delayMs: 10, budget: nothing, clock }));
+    expect(denied()).toEqual({});
+    const slow = poor.execute(() => clock.sleep(50));
+    await clock.advance(50);
+    await slow;
+    expect(denied()).toEqual({ "poor,budget": 1, "poor,push_back": 0 });
+    expect(points(telemetry, "hedge.won")).toEqual({ poor: 0 });
+    expect(points(telemetry, "retry.attempt")).toEqual({});
+    const told = { name: "told", meter: telemetry, clock, retryAfterMs: () => -1 };
+    const asked = pipeline(told, hedge({ delayMs: 10, maxAttempts: 3, budget: false, clock }));
+    const call = asked.execute(async ({ attempt }) => {
+      await clock.sleep(attempt === 1 ? 15 : 50);
+      if (attempt === 1) throw new Error("not again");
+      return "answered";
+    });
+    await clock.advance(100);
+    expect(await call).toBe("answered");
+    expect(denied()).toMatchObject({ "told,budget": 0, "told,push_back": 1 });
+    expect(points(telemetry, "retry.attempt")).toEqual({ "told,hedge": 1 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it("tells what adaptive throttles refuse, and how much of it", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const throttle = adaptiveThrottle({ name: "t", minCalls: 1, clock, random: { next: () => 0 } });
+    const isOverload = () => true;
+    const calls = pipeline({ name: "p", meter: telemetry, clock, isOverload }, throttle);
+    const stop = telemetry.watch(calls);
+    expect(points(telemetry, "adaptive_throttle.rejected")).toEqual({ t: 0 });
+    for (let i = 0; i < 9; i++) await calls.attempt(fail);
+    expect(throttle.rejected).toBeGreaterThan(0);
+    expect(points(telemetry, "adaptive_throttle.rejected")).toEqual({ t: throttle.rejected });
+    expect(points(telemetry, "adaptive_throttle.reject.ratio")).toEqual({ t: throttle.rejectRatio });
+    telemetry.watch(adaptiveThrottle({ name: "t", clock }));
+    expect(points(telemetry, "adaptive_throttle.reject.ratio")).toEqual({ t: throttle.rejectRatio });
+    stop();
+    expect(points(telemetry, "adaptive_throttle.rejected")).toEqual({ t: throttle.rejected });
+    expect(points(telemetry, "adaptive_throttle.reject.ratio")).toEqual({ t: 0 });
+  });
+
+  it("tells how often endpoints go out of use, and how many are", async () => {
+    const clock = new TestClock();
+    const telemetry = createTelemetry();
+    const trip = () => consecutiveFailures({ maxFailures: 1 });
+    const balance = loadBalance({ name: "l", endpoints: ["a", "b"], trip, ejectMs: 1000, clock });
+    const calls = pipeline({ name: "p", meter: telemetry, clock }, balance);
+    const stop = telemetry.watch(calls);
+    const ejections = () => points(telemetry, "load_balance.ejections");
+    const endpoints = () => points(telemetry, "load_balance.endpoints");
+    expect([ejections(), endpoints()]).toEqual([{ l: 0 }, { "l,healthy": 2, "l,ejected": 0, "l,probing": 0 }]);
+    await calls.attempt(fail);
+    expect([ejections(), endpoints()]).toEqual([{ l: 1 }, { "l,healthy": 1, "l,ejected": 1, "l,probing": 0 }]);
+    clock.jump(1000);
+    expect(endpoints()).toEqual({ "l,healthy": 1, "l,ejected": 0, "l,probing": 1 });
+    // A total never falls, also when the endpoint that it came from is gone.
+    balance.update(["c"]);
+    expect([ejections(), endpoints()]).toEqual([{ l: 1 }, { "l,healthy": 1, "l,ejected": 0, "l,probing": 0 }]);
+    stop();
+    expect([ejections(), endpoints()]).toEqual([{ l: 1 }, {}]);
   });
 
   it("counts what an adaptive throttle refuses as shed", () => {

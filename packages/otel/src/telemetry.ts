@@ -4,14 +4,22 @@ import { InvalidOptionError, type Meter, type Pipeline, type Policy } from "@hea
 import { ByName, PipelineCounts, type RecordValue, Shared } from "./counts.ts";
 import { HttpServerCounts, type HttpServerTelemetry } from "./http-server.ts";
 import type { Metric } from "./metrics.ts";
-import { breakerMetrics, limitMetrics, pipelineMetrics, rateMetrics, shedMetrics } from "./snapshot.ts";
+import {
+  balanceMetrics,
+  breakerMetrics,
+  limitMetrics,
+  pipelineMetrics,
+  rateMetrics,
+  shedMetrics,
+  throttleMetrics,
+} from "./snapshot.ts";
 import { Watchlist } from "./watched.ts";
 
 /** As a `Meter` it counts the calls of pipelines: `pipeline({ name, meter: telemetry }, …)`, one for any number of them. */
 export interface Telemetry extends Meter {
   /**
    * From now on what this pipeline and its policies count and are is among the metrics, under their names; or that of a
-   * single circuit breaker, concurrency limit, rate limit or load shedder. Watching one twice counts it once.
+   * single circuit breaker, concurrency limit, rate limit, load shedder, adaptive throttle or load balance. Watching one twice counts it once.
    *
    * @returns stops watching, for what is forgotten. Totals stay.
    * @throws {InvalidOptionError} for any other policy.
@@ -44,7 +52,8 @@ export function createTelemetry(): Telemetry {
     meterOf: (name) => pipelines.of(name),
     watch(watched) {
       if ("policies" in watched) return watchlist.pipeline(watched);
-      const allowed = "a pipeline, a circuit breaker, a concurrency limit, a rate limit or a load shedder";
+      const allowed =
+        "a pipeline, a circuit breaker, a concurrency limit, a rate limit, a load shedder, an adaptive throttle or a load balance";
       return watchlist.policy(watched) ?? reject("telemetry.watch", allowed, String(watched.kind));
     },
     collect: () => [
@@ -53,6 +62,8 @@ export function createTelemetry(): Telemetry {
       ...limitMetrics(watchlist.limits.all(), shared.waits.all()),
       ...rateMetrics(watchlist.rates.all()),
       ...shedMetrics(watchlist.sheds.all()),
+      ...throttleMetrics(watchlist.throttles.all()),
+      ...balanceMetrics(watchlist.balances.all()),
       ...httpServer.metrics(),
     ],
     httpServer,

@@ -1,5 +1,13 @@
 // Policies and pipelines whose own counts are read when somebody asks for the numbers.
-import type { CircuitBreaker, ConcurrencyLimit, LoadShed, Pipeline, RateLimit } from "@headgate/core";
+import type {
+  AdaptiveThrottle,
+  CircuitBreaker,
+  ConcurrencyLimit,
+  LoadBalance,
+  LoadShed,
+  Pipeline,
+  RateLimit,
+} from "@headgate/core";
 import { ByName } from "./counts.ts";
 
 /** Those of one name. Their totals add up, and what one has counted stays when it is watched no more. */
@@ -88,10 +96,16 @@ const shedTotals = ({ rejections }: LoadShed): Readonly<Record<string, number>> 
     rejections.map(({ priorityClass, signal, rejected }) => [`${priorityClass.replace("-", "_")} ${signal}`, rejected]),
   );
 
+const throttleTotals = ({ rejected }: AdaptiveThrottle): Totals<"rejected"> => ({ rejected });
+
+const balanceTotals = ({ ejections }: LoadBalance<unknown>): Totals<"ejections"> => ({ ejections });
+
 export type WatchedBreakers = Watched<CircuitBreaker, ReturnType<typeof breakerTotals>>;
 export type WatchedLimits = Watched<ConcurrencyLimit, ReturnType<typeof limitTotals>>;
 export type WatchedRates = Watched<RateLimit, ReturnType<typeof rateTotals>>;
 export type WatchedSheds = Watched<LoadShed, ReturnType<typeof shedTotals>>;
+export type WatchedThrottles = Watched<AdaptiveThrottle, ReturnType<typeof throttleTotals>>;
+export type WatchedBalances = Watched<LoadBalance<unknown>, ReturnType<typeof balanceTotals>>;
 export type WatchedPipelines = Watched<Pipeline, Record<string, never>>;
 
 /** Everything that is watched, by kind and name. */
@@ -100,8 +114,9 @@ export class Watchlist {
   readonly breakers: ByName<WatchedBreakers> = new ByName((name) => new Watched(name, breakerTotals));
   readonly limits: ByName<WatchedLimits> = new ByName((name) => new Watched(name, limitTotals));
   readonly rates: ByName<WatchedRates> = new ByName((name) => new Watched(name, rateTotals));
-
   readonly sheds: ByName<WatchedSheds> = new ByName((name) => new Watched(name, shedTotals));
+  readonly throttles: ByName<WatchedThrottles> = new ByName((name) => new Watched(name, throttleTotals));
+  readonly balances: ByName<WatchedBalances> = new ByName((name) => new Watched(name, balanceTotals));
 
   /** Watches a policy. Gives the way to stop; undefined for one that has nothing to read. */
   policy(policy: { readonly kind?: unknown }): (() => void) | undefined {
@@ -114,6 +129,10 @@ export class Watchlist {
         return add(this.rates, policy as RateLimit);
       case "load-shed":
         return add(this.sheds, policy as LoadShed);
+      case "adaptive-throttle":
+        return add(this.throttles, policy as AdaptiveThrottle);
+      case "load-balance":
+        return add(this.balances, policy as LoadBalance<unknown>);
       default:
         return undefined;
     }

@@ -4,8 +4,11 @@ import type { ExecuteOptions } from "../execute-options.ts";
 import type { Clock } from "../clock.ts";
 import type { TimeoutScope } from "../errors.ts";
 import type { HeadgateEvent } from "../observer.ts";
+import { rejectOption } from "../options.ts";
+import { atEndpoint, endpointRequestUrl, type FetchEndpoints, initOf } from "./endpoints.ts";
 import { type ForwardDeadline, withDeadline } from "./forward-deadline.ts";
 import { type BodyWatch, type Deadline, guardResponse } from "./guarded-body.ts";
+import { formatPriority, priorityField } from "./priority-header.ts";
 import { ReplayBody } from "./replay-body.ts";
 import type { CallInit, FetchFunction, ResilientFetchInit } from "./resilient-fetch.ts";
 
@@ -20,6 +23,10 @@ export interface ExchangeSettings {
   readonly idempotentMethods: ReadonlySet<string>;
   /** How the server is told what time is left; null when it is not. */
   readonly forwardDeadline: ForwardDeadline | null;
+  /** Whether the server is told how much the request matters. */
+  readonly forwardPriority: boolean;
+  /** What says where each attempt goes; null when that is where the request says. */
+  readonly endpoints: FetchEndpoints | null;
   /** Whether the pipeline has a policy that sends requests again. */
   readonly repeats: boolean;
 }
@@ -50,13 +57,23 @@ export class Exchange {
   private readonly settings: ExchangeSettings;
   private readonly input: Input;
   private readonly init: RequestInit;
+  /** Null when the input says where the request goes. */
+  private readonly url: URL | null = null;
   private readonly replay: ReplayBody | null = null;
 
-  /** @throws {TypeError} for a request that cannot be made, before any policy hears of it. */
-  constructor(settings: ExchangeSettings, input: Input, { call, ...init }: ResilientFetchInit) {
+  /**
+   * @throws {TypeError} for a request that cannot be made, before any policy hears of it.
+   * @throws {InvalidOptionError} for a priority that is no number and would be sent on.
+   */
+  constructor(settings: ExchangeSettings, given: Input, { call, ...givenInit }: ResilientFetchInit) {
     this.settings = settings;
+    if (settings.endpoints !== null) this.url = endpointRequestUrl(given);
+    const input = this.url ?? given;
+    const init = this.url !== null && isRequest(given) ? initOf(given, givenInit) : givenInit;
     this.input = input;
     this.init = init;
+    if (settings.forwardPriority && call?.priority !== undefined && !(call.priority >= Number.NEGATIVE_INFINITY))
+      rejectOption("resilientFetch.call.priority", "a number", call.priority);
     const request = isRequest(input) ? input : undefined;
     const body: unknown = init.body ?? request?.body;
     const idempotent = isIdempotent(settings, checkedRequest(input, init, body), call);
@@ -108,14 +125,25 @@ export class Exchange {
   }
 
   private send(signal: AbortSignal, context: OperationContext): Promise<Response> {
-    const { settings, input, replay } = this;
+    const { settings, input, url, replay } = this;
+    const { endpoints } = settings;
     const init: RequestInit = { ...this.init, signal };
-    if (settings.forwardDeadline !== null) {
-      const given = init.headers ?? (isRequest(input) ? input.headers : undefined);
-      init.headers = withDeadline(given, settings.forwardDeadline, context.remainingMs);
-    }
+    const headers = this.forwarded(init.headers ?? (isRequest(input) ? input.headers : undefined), context);
+    if (headers !== undefined) init.headers = headers;
     if (replay !== null) Object.assign(init, { body: replay.open(), duplex: "half" });
-    return settings.fetch(input, init);
+    return settings.fetch(endpoints === null || url === null ? input : atEndpoint(endpoints, context, url), init);
+  }
+
+  /** The request's fields with what the server is told of the call among them; undefined when that is nothing. */
+  private forwarded(given: HeadersInit | undefined, context: OperationContext): Headers | undefined {
+    const { forwardDeadline, forwardPriority } = this.settings;
+    const { priority } = this.options;
+    let headers: Headers | undefined;
+    if (forwardDeadline !== null) headers = withDeadline(given, forwardDeadline, context.remainingMs);
+    if (!forwardPriority || priority === undefined) return headers;
+    headers ??= new Headers(given);
+    headers.set(priorityField, formatPriority(priority, context.attempt));
+    return headers;
   }
 
   private watchFor(context: OperationContext, aborter: AbortController): BodyWatch {

@@ -57,4 +57,9 @@ describe("formatPriority", () => {
     expect(formatPriority(0)).toBe("u=3");
     expect(formatPriority(lowerPriority(toPriority("critical")))).toBe("u=3");
   });
+
+  it("writes attempts after the first one class lower", () => {
+    expect([1, 2, 3].map((attempt) => formatPriority(toPriority("critical"), attempt))).toEqual(["u=1", "u=3", "u=3"]);
+    expect(formatPriority(toPriority("sheddable"), 2)).toBe("u=7");
+  });
 });

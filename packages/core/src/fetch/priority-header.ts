@@ -1,6 +1,9 @@
 // The priority of a request in its header fields, both ways.
 import { lowerPriority, type PriorityClass, priorityClassOf, toPriority } from "../priority.ts";
 
+/** The field that says how much a request matters, in lower case (RFC 9218). */
+export const priorityField = "priority";
+
 /** Which class each urgency of RFC 9218 stands for: 0 is the most urgent, 3 what is usual, 7 work in the background. */
 const classes: readonly PriorityClass[] = [
   "critical-plus",
@@ -35,13 +38,18 @@ export interface HeadersLike {
  * refused would send a better one. That a request is a retry is believed of everybody, as it does nobody any good. @default false
  */
 export function readPriority(headers: HeadersLike, trusted = false): number {
-  const priority = toPriority(trusted ? classOf(headers.get("priority")) : "normal");
+  const priority = toPriority(trusted ? classOf(headers.get(priorityField)) : "normal");
   return isRetry(headers) ? lowerPriority(priority) : priority;
 }
 
-/** The `Priority` field for a request to another service: `"u=1"` for a priority of the class `critical`. */
-export function formatPriority(priority: number): string {
-  return `u=${urgencies[priorityClassOf(priority)]}`;
+/**
+ * The `Priority` field for a request to another service: `"u=1"` for a priority of the class `critical`.
+ *
+ * @param attempt which attempt the request belongs to: from the second on it goes one class lower, so that a retry or a hedge takes
+ * nobody's first attempt's place. @default 1
+ */
+export function formatPriority(priority: number, attempt = 1): string {
+  return `u=${urgencies[priorityClassOf(attempt > 1 ? lowerPriority(priority) : priority)]}`;
 }
 
 function classOf(value: string | null | undefined): PriorityClass {

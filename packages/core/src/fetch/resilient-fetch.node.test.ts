@@ -2,7 +2,7 @@
 // Over real HTTP: what a stub cannot show about sockets, aborts and bodies.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type ConcurrencyLimit, concurrencyLimit, constantBackoff, pipeline, retry } from "@headgate/core";
+import { type ConcurrencyLimit, concurrencyLimit, constantBackoff, loadBalance, pipeline, retry } from "@headgate/core";
 import { resilientFetch } from "@headgate/core/fetch";
 import { EventRecorder } from "@headgate/core/testing";
 import { afterEach, describe, expect, it } from "vitest";
@@ -68,6 +68,23 @@ async function echo(request: IncomingMessage, response: ServerResponse): Promise
 }
 
 describe("resilientFetch over HTTP", () => {
+  it("goes to the other endpoint when one is down, with a request object and its streamed body", async () => {
+    const down = await serve();
+    const [closed] = servers.splice(0);
+    await new Promise((resolve) => closed?.close(resolve));
+    const server = await serve((request, response) => void echo(request, response));
+    const endpoints = loadBalance({ endpoints: [`${down.url}v1`, `${server.url}v1/`] });
+    const send = resilientFetch({ endpoints, pipeline: pipeline("endpoints", atOnce(), endpoints) });
+    for (let i = 0; i < 10; i++) {
+      const body = new Blob(["or", "der"]).stream();
+      const init: RequestInit & { duplex: "half" } = { method: "PUT", body, duplex: "half", cache: "no-store" };
+      const response = await send(new Request("http://orders.example/17?full", init));
+      expect([response.url, await response.text()]).toEqual([`${server.url}v1/17?full`, "PUT chunked order"]);
+    }
+    expect(server.seen).toBe(10);
+    expect(endpoints.snapshot().map(({ picked }) => picked > 0)).toEqual([true, true]);
+  });
+
   it("tries again until the server answers", async () => {
     const server = await serve(answer(500, "no"), answer(503, "busy"), answer(200, "yes", { "x-a": "1" }));
     const response = await resilientFetch({ pipeline: pipeline("tries", atOnce()) })(server.url);

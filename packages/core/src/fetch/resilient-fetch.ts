@@ -5,6 +5,7 @@ import { checkFunction, checkInteger, checkNumber, rejectOption } from "../optio
 import { Pipeline } from "../pipeline.ts";
 import { maxDelayMs } from "../clock.ts";
 import { aroundExchange, repeatsRequests } from "./around-exchange.ts";
+import { endpointRequestUrl, endpointsOf, type FetchEndpoints } from "./endpoints.ts";
 import { Exchange, type ExchangeSettings } from "./exchange.ts";
 import { type ForwardDeadlineOptions, forwardDeadlineOf } from "./forward-deadline.ts";
 import { discardResponse, isFailedResponse, isOverloadResult, retryAfterOf, timeOfDay } from "./judge-response.ts";
@@ -66,6 +67,18 @@ export interface FetchSettings {
    * Only to services of one's own that look at it; in browsers it costs a preflight request. @default false
    */
   readonly forwardDeadline?: boolean | ForwardDeadlineOptions | undefined;
+  /**
+   * Tells the server in the `Priority` field (RFC 9218) how much the request matters: the class of the call's `priority`, one lower for
+   * attempts after the first. It takes the place of what was there; a call without a priority keeps that. Only to services of
+   * one's own that believe it. @default false
+   */
+  readonly forwardPriority?: boolean;
+  /**
+   * Sends each attempt to one of several base URLs: `loadBalance({ endpoints: ["https://a.example", "https://b.example/v1"] })`. Each takes
+   * the place of the request's origin, or of the missing one of a path; a path of its own goes before the request's. The pipeline that
+   * is built has the policy before the attempt timeout; in one that is given it has to stand. @default the URL of the request
+   */
+  readonly endpoints?: FetchEndpoints | undefined;
   /** Milliseconds since the epoch, for a `Retry-After` that is a date in a response without one. @default the host's clock */
   readonly wallClock?: () => number;
 }
@@ -88,13 +101,16 @@ const repeatableMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE",
 export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFetch {
   const { fetch = (input, init) => globalThis.fetch(input, init), wallClock = timeOfDay } = options;
   const { idleTimeoutMs = 30_000, maxReplayBytes = 65_536 } = options;
-  const { idempotentMethods = repeatableMethods, isFailure, isOverload } = options;
+  const { idempotentMethods = repeatableMethods, isFailure, isOverload, forwardPriority = false } = options;
   checkFunction("resilientFetch.fetch", fetch);
   checkFunction("resilientFetch.wallClock", wallClock);
   if (idleTimeoutMs !== Number.POSITIVE_INFINITY)
     checkNumber("resilientFetch.idleTimeoutMs", idleTimeoutMs, 0, maxDelayMs, true);
   checkInteger("resilientFetch.maxReplayBytes", maxReplayBytes, 0);
   checkMethods(idempotentMethods);
+  if (typeof forwardPriority !== "boolean")
+    rejectOption("resilientFetch.forwardPriority", "a boolean", forwardPriority);
+  const endpoints = endpointsOf(options.endpoints, options.pipeline);
   const policies = policiesOf(options);
   const { judgement } = policies;
 
@@ -113,6 +129,8 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
     maxReplayBytes,
     idempotentMethods: new Set(idempotentMethods),
     forwardDeadline: forwardDeadlineOf(options.forwardDeadline),
+    forwardPriority,
+    endpoints,
     repeats: repeatsRequests(policies),
   };
 
@@ -120,7 +138,7 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
     // `fetch(url, request)` takes everything but the URL from the request, whose fields are no properties of its own.
     const exchange =
       init instanceof Request
-        ? new Exchange(settings, new Request(input, init), {})
+        ? new Exchange(settings, new Request(endpoints === null ? input : endpointRequestUrl(input), init), {})
         : new Exchange(settings, input, init);
     try {
       const response = await guarded.execute((context) => exchange.attempt(context), exchange.options);
@@ -136,7 +154,7 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
 
 function policiesOf(options: ResilientFetchOptions): Pipeline {
   const { pipeline } = options;
-  if (pipeline === undefined) return standardPolicies(options);
+  if (pipeline === undefined) return standardPolicies(options, options.endpoints);
   if (!(pipeline instanceof Pipeline)) rejectOption("resilientFetch.pipeline", "made by pipeline()", pipeline);
   for (const name of Object.keys(standardOptions) as (keyof StandardFetchOptions)[])
     if (options[name] !== undefined)

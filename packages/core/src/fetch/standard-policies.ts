@@ -6,6 +6,7 @@ import { concurrencyLimit } from "../concurrency-limit.ts";
 import type { Meter } from "../meter.ts";
 import type { Observer } from "../observer.ts";
 import { type Pipeline, pipeline } from "../pipeline.ts";
+import type { Policy } from "../policy.ts";
 import { type Random, systemRandom } from "../random.ts";
 import { retry } from "../retry.ts";
 import { type RetryBudget, retryBudget } from "../retry-budget.ts";
@@ -64,8 +65,8 @@ export const standardOptions: Readonly<Record<keyof StandardFetchOptions, true>>
   random: true,
 };
 
-/** Total timeout > retry > circuit breaker > concurrency limit > attempt timeout. */
-export function standardPolicies(options: StandardFetchOptions): Pipeline {
+/** Total timeout > retry > circuit breaker > concurrency limit > endpoints, where there are several > attempt timeout. */
+export function standardPolicies(options: StandardFetchOptions, endpoints?: Policy): Pipeline {
   const {
     name = "fetch",
     totalTimeoutMs = 30_000,
@@ -89,6 +90,7 @@ export function standardPolicies(options: StandardFetchOptions): Pipeline {
     maxConcurrent === undefined
       ? adaptiveLimit({ name, maxQueue, order: "adaptive-lifo", clock })
       : concurrencyLimit({ name, maxConcurrent, maxQueue, clock }),
+    ...(endpoints === undefined ? [] : [endpoints]),
     timeout({ timeoutMs: headersTimeoutMs, clock }),
   );
 }
