@@ -29,13 +29,17 @@ export interface PipelineOptions extends Judgement<unknown> {
   readonly checkOrder?: boolean;
 }
 
+const usualKinds: readonly string[] = ["timeout", "retry", "circuit-breaker", "concurrency-limit"];
+
 const noOptions: ExecuteOptions<unknown> = {};
 
 export class Pipeline {
   readonly name: string;
   readonly policies: readonly Policy[];
   readonly clock: Clock;
-  /** The steps of each policy, apart from it: one place calls all of them, and a field of many classes is slow to read. */
+  /** For each place, whether its policy is of a kind that most programs have. */
+  readonly usual: readonly boolean[];
+  /** The steps of each policy, apart from it: one place calls those of every class, and a field of many classes is slow to read. */
   readonly enters: readonly Policy["enter"][];
   readonly leaves: readonly Policy["leave"][];
   /** For each place, that of the next policy from there on inwards that has an `enter`. */
@@ -80,6 +84,7 @@ export class Pipeline {
     this.isInner = within !== undefined;
     this.name = name;
     this.policies = policies;
+    this.usual = policies.map(({ kind }) => usualKinds.includes(kind));
     this.enters = policies.map(({ enter }) => enter);
     this.leaves = policies.map(({ leave }) => leave);
     const depth = policies.length;
