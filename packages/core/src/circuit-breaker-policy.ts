@@ -15,7 +15,8 @@ import {
 } from "./circuit-breaker-snapshot.ts";
 import type { Clock } from "./clock.ts";
 import { CircuitOpenError } from "./errors.ts";
-import type { Policy } from "./policy.ts";
+import { circuitBreakerOrder } from "./order-rules.ts";
+import type { OrderRule, Policy } from "./policy.ts";
 import type { Random } from "./random.ts";
 import type { Trip } from "./trip.ts";
 
@@ -31,6 +32,7 @@ export interface CircuitBreakerSettings {
 
 export class CircuitBreakerPolicy implements Policy {
   readonly kind = "circuit-breaker";
+  readonly orderRules: readonly OrderRule[] = circuitBreakerOrder;
   readonly name: string;
   rejected = 0;
   spared = 0;

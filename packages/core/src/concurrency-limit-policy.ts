@@ -9,7 +9,8 @@ import { ConcurrencyLimitError, type ConcurrencyLimitReason, InvalidOptionError 
 import type { Timers } from "./host-timers.ts";
 import { checkInteger, checkNumber } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
-import type { Policy } from "./policy.ts";
+import { concurrencyLimitOrder } from "./order-rules.ts";
+import type { OrderRule, Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { AdaptiveLifoQueue, FifoQueue, type QueueOrder, type WaitQueue, Waiter, waitQueue } from "./wait-queue.ts";
 import { sharedTimers } from "#timers";
@@ -19,6 +20,7 @@ const handOverMs = 1000;
 
 export class ConcurrencyLimitPolicy implements Policy {
   readonly kind = "concurrency-limit";
+  readonly orderRules: readonly OrderRule[] = concurrencyLimitOrder;
   readonly name: string;
   maxConcurrent: number;
   private readonly maxQueue: number;

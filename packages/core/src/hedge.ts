@@ -7,6 +7,7 @@ import { type Ended, endOf, Fork, isAnswer, Race, superseded, wasPushedBack } fr
 import type { Timers } from "./host-timers.ts";
 import { LatencyQuantile, stepMs } from "./latency-quantile.ts";
 import { checkInteger, checkNumber, rejectOption } from "./options.ts";
+import { hedgeOrder } from "./order-rules.ts";
 import type { Outcome, Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { checkBudget, type RetryBudget, retryBudget, type RetryPermit } from "./retry-budget.ts";
@@ -64,6 +65,7 @@ interface Settings {
 
 class HedgePolicy implements Policy {
   readonly kind = "hedge";
+  readonly orderRules = hedgeOrder;
   readonly repeats = true;
   readonly cuts = true;
   readonly maxAttempts: number;

@@ -77,7 +77,7 @@ export { fallback } from "./fallback.ts";
 export type { FailedCall, Fallback, FallbackHandler, FallbackOptions } from "./fallback.ts";
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";
-export type { EnterStep, GaveUp, LeaveStep, Outcome, Policy } from "./policy.ts";
+export type { EnterStep, GaveUp, LeaveStep, OrderRule, Outcome, Policy } from "./policy.ts";
 export { lowerPriority, priorityClassOf, priorityLevelOf, toPriority } from "./priority.ts";
 export type { PriorityClass } from "./priority.ts";
 export { gcra, gcraWaitMs, takeGcra } from "./gcra.ts";

@@ -9,7 +9,8 @@ import { isHeadgateError } from "./errors.ts";
 import { Endpoint } from "./load-balance-endpoint.ts";
 import type { EndpointSnapshot } from "./load-balance.ts";
 import { rejectOption } from "./options.ts";
-import type { Policy } from "./policy.ts";
+import { loadBalanceOrder } from "./order-rules.ts";
+import type { OrderRule, Policy } from "./policy.ts";
 import type { Random } from "./random.ts";
 import type { Trip } from "./trip.ts";
 
@@ -43,6 +44,7 @@ class Visit<E> {
 
 export class LoadBalancePolicy<E> implements Policy {
   readonly kind = "load-balance";
+  readonly orderRules: readonly OrderRule[] = loadBalanceOrder;
   readonly name: string;
   /** Endpoints out of use or probing. */
   ejected = 0;

@@ -5,6 +5,7 @@ import type { Call } from "./call.ts";
 import { type Clock, type ClockTimer, maxDelayMs, systemClock } from "./clock.ts";
 import { isHeadgateError } from "./errors.ts";
 import { checkFunction, checkInteger, checkNumber } from "./options.ts";
+import { retryOrder } from "./order-rules.ts";
 import type { GaveUp, Outcome, Policy } from "./policy.ts";
 import { type Random, systemRandom } from "./random.ts";
 import { checkBudget, type RetryBudget, type RetryPermit } from "./retry-budget.ts";
@@ -79,6 +80,7 @@ interface Tries {
 
 class RetryPolicy implements Policy {
   readonly kind = "retry";
+  readonly orderRules = retryOrder;
   readonly repeats = true;
   /** A budget that counts calls is told of the end of each. */
   readonly failuresOnly: boolean;

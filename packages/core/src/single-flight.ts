@@ -7,6 +7,7 @@ import type { Call } from "./call.ts";
 import { type Clock, type ClockTimer, maxDelayMs, systemClock } from "./clock.ts";
 import type { OperationResult } from "./engine.ts";
 import { checkFunction, checkInteger, checkNumber } from "./options.ts";
+import { singleFlightOrder } from "./order-rules.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { isReadOnce } from "./read-once.ts";
@@ -116,6 +117,7 @@ class Passenger {
 
 class SingleFlightPolicy implements Policy {
   readonly kind = "single-flight";
+  readonly orderRules = singleFlightOrder;
   private readonly key: (call: Call) => string | undefined;
   private readonly maxWaitMs: number;
   private readonly maxKeys: number;

@@ -5,6 +5,7 @@ import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { TimeoutError, withoutStack } from "./errors.ts";
 import { TimeoutTimer, type Timers } from "./host-timers.ts";
 import { checkNumber } from "./options.ts";
+import { timeoutOrder } from "./order-rules.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { sharedTimers, timersAreShared } from "#timers";
@@ -23,6 +24,7 @@ export type Timeout = Policy & {
 
 class TimeoutPolicy implements Policy {
   readonly kind = "timeout";
+  readonly orderRules = timeoutOrder;
   readonly cuts = true;
   readonly timeoutMs: number;
   private readonly clock: Clock;
