@@ -2,6 +2,7 @@
 // outcome. It stands in `descend` and `ascend`; a policy only answers what is to happen next.
 import { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
+import { dueCut, unwind } from "./call-cut.ts";
 import { isRefusal, isTimeout } from "./errors.ts";
 import { account } from "./explain.ts";
 import type { Outcome, Policy } from "./policy.ts";
@@ -95,13 +96,13 @@ function ascend(call: Call, at: number): Turn {
 
 /** The policy at `at` sends the call down again, unless somebody has ended it meanwhile: an observer, the operation itself. */
 function again(call: Call, at: number): Turn {
-  const cut = call.dueCut();
+  const cut = dueCut(call);
   call.nextAttempt(at);
   call.at = at + 1;
   if (cut === null) return "down";
   call.pendingCut = null;
   call.conclude(cut.outcome, true, cut.error);
-  call.unwind(at, cut.at);
+  unwind(call, at, cut.at);
   call.at = cut.at - 1;
   return cut.at < 0 ? "settle" : "up";
 }

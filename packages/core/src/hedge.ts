@@ -1,6 +1,7 @@
 // Sends a call that takes unusually long a second time, beside the first, and answers with whichever is quicker. The first
 // attempt runs in the call itself and costs a timer; only a hedge that is really sent is a fork of the call.
 import type { Call } from "./call.ts";
+import { forkInside } from "./call-inside.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { isTimeout } from "./errors.ts";
 import { type Ended, endOf, Fork, isAnswer, Race, superseded, wasPushedBack } from "./hedge-race.ts";
@@ -184,7 +185,7 @@ class HedgePolicy implements Policy {
     call.emit?.({ type: "hedge.started", pipeline: name, attempt: fork.attempt, delayMs });
     if (race.over !== null) return;
     if (race.attempts < this.maxAttempts) this.arm(race, nowMs);
-    fork.inner = call.fork(at, (result) => {
+    fork.inner = forkInside(call, at, (result) => {
       fork.result = result;
       if (fork.inner !== null) this.forkEnded(race, fork);
     });

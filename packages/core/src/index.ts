@@ -14,6 +14,7 @@ export type {
 } from "./backoff.ts";
 export type { OperationContext } from "./attempt.ts";
 export type { Call } from "./call.ts";
+export { forkInside, runInside } from "./call-inside.ts";
 export type { ExecuteOptions, Judgement, Operation } from "./execute-options.ts";
 export { cache } from "./cache.ts";
 export type { Cache, CacheOptions } from "./cache.ts";

@@ -1,7 +1,8 @@
 // Which endpoint a call goes to, what its end says about it, and which endpoints are out of use. Nothing here is driven by a
 // timer, because on Workers a timer dies with the request that started it: an endpoint comes back when a call looks at it.
 import type { Attempt, OperationContext } from "./attempt.ts";
-import { type Call, callsAround, isInside } from "./call.ts";
+import type { Call } from "./call.ts";
+import { callsAround, isInside } from "./call-inside.ts";
 import { hintOf, resultOf } from "./circuit-breaker-evidence.ts";
 import type { OpenTimeOptions } from "./circuit-breaker-open-time.ts";
 import type { Clock } from "./clock.ts";

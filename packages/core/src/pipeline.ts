@@ -69,8 +69,8 @@ export class Pipeline {
   private readonly meter: PipelineMeter | undefined;
   /** Calls that are not settled yet. On Workers a call whose request was killed never is. */
   inFlight = 0;
-  /** For each place, what is inside it as a pipeline, once that was asked for. */
-  private readonly insides: (Pipeline | undefined)[] = [];
+  /** @internal For each place, what is inside it as a pipeline, once that was asked for. */
+  readonly insides: (Pipeline | undefined)[] = [];
 
   /** @param within the pipeline that this one is the inner part of, and the place that it begins after. */
   constructor(
@@ -153,22 +153,7 @@ export class Pipeline {
     return promise as Promise<OperationResult<T>>;
   }
 
-  /** @internal What is inside the policy at `at`, as a pipeline of its own: for `Call.runInside`. */
-  inside(at: number): Pipeline {
-    return (this.insides[at] ??= new Pipeline(
-      {
-        ...this.judgement,
-        name: this.name,
-        clock: this.clock,
-        observer: this.emit && withoutSettled(this.emit),
-        tracer: this.tracer,
-      },
-      this.policies.slice(at + 1),
-      { outer: this, at },
-    ));
-  }
-
-  /** @internal The same for other policies and another judgement: who is told, counts and traces stays. */
+  /** @internal This pipeline with other policies and another judgement: who is told, counts and traces stays. */
   rebuilt(judgement: Judgement<unknown>, policies: readonly Policy[]): Pipeline {
     return new Pipeline({ ...this.options, ...judgement }, policies);
   }
@@ -284,13 +269,6 @@ function rejectLater(error: unknown): Promise<never> {
   return new Promise((_, reject) => {
     void Promise.resolve().then(() => reject(error));
   });
-}
-
-/** Work inside a call is no call of a caller's, and is not counted as one. */
-function withoutSettled(emit: (event: HeadgateEvent) => void): Observer {
-  return (event) => {
-    if (event.type !== "pipeline.settled") emit(event);
-  };
 }
 
 function both(first: (event: HeadgateEvent) => void, second: (event: HeadgateEvent) => void): typeof first {

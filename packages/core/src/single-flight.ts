@@ -4,6 +4,7 @@
 // On Workers a request that is killed never settles what it has started, so that nobody waits for another's operation
 // without a timer of their own.
 import type { Call } from "./call.ts";
+import { runInside } from "./call-inside.ts";
 import { type Clock, type ClockTimer, maxDelayMs, systemClock } from "./clock.ts";
 import type { OperationResult } from "./engine.ts";
 import { checkFunction, checkInteger, checkNumber } from "./options.ts";
@@ -186,7 +187,7 @@ class SingleFlightPolicy implements Policy {
     call.keep(at, passenger);
     this.flights.delete(flight.key);
     this.flights.set(flight.key, flight);
-    const inner = call.runInside(at, (result) => this.land(flight, result));
+    const inner = runInside(call, at, (result) => this.land(flight, result));
     flight.inner = inner;
     if (flight.result !== null && !passenger.gone) {
       this.take(passenger, flight.result);
