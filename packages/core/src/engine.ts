@@ -61,7 +61,7 @@ function stumble(call: Call, error: unknown): Turn {
 // there. The other place may find any number of classes, and is told the function instead: looking it up would cost more.
 
 function descend(call: Call, at: number): Turn {
-  const { policies, usual, enters, entered } = call.pipeline;
+  const { policies, usual, enters, entered } = call.pipeline.route;
   const depth = policies.length;
   for (at = entered[at] as number; at < depth; at = entered[at + 1] as number) {
     call.at = at;
@@ -80,7 +80,7 @@ function descend(call: Call, at: number): Turn {
 }
 
 function ascend(call: Call, at: number): Turn {
-  const { policies, usual, leaves, left, leftOnSuccess } = call.pipeline;
+  const { policies, usual, leaves, left, leftOnSuccess } = call.pipeline.route;
   for (;;) {
     at = (call.outcome === "success" ? leftOnSuccess : left)[at + 1] as number;
     if (at < 0) return "settle";

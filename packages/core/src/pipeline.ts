@@ -5,6 +5,7 @@ import type { ExecuteOptions, Judgement, Operation } from "./execute-options.ts"
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { follow, goDown, type OperationResult, settle, toResult } from "./engine.ts";
 import { InvalidOptionError, TimeoutError, withoutStack } from "./errors.ts";
+import { both, guarded } from "./guarded-observer.ts";
 import type { Meter, PipelineMeter } from "./meter.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
 import { checkFunction, checkName, rejectOption } from "./options.ts";
@@ -12,6 +13,7 @@ import { checkOrder } from "./order.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { linkTo } from "./signal-link.ts";
+import { Route } from "./route.ts";
 import type { Tracer } from "./tracer.ts";
 
 export interface PipelineOptions extends Judgement<unknown> {
@@ -29,25 +31,13 @@ export interface PipelineOptions extends Judgement<unknown> {
   readonly checkOrder?: boolean;
 }
 
-const usualKinds: readonly string[] = ["timeout", "retry", "circuit-breaker", "concurrency-limit"];
-
 const noOptions: ExecuteOptions<unknown> = {};
 
 export class Pipeline {
   readonly name: string;
   readonly policies: readonly Policy[];
   readonly clock: Clock;
-  /** For each place, whether its policy is of a kind that most programs have. */
-  readonly usual: readonly boolean[];
-  /** The steps of each policy, apart from it: one place calls those of every class, and a field of many classes is slow to read. */
-  readonly enters: readonly Policy["enter"][];
-  readonly leaves: readonly Policy["leave"][];
-  /** For each place, that of the next policy from there on inwards that has an `enter`. */
-  readonly entered: readonly number[];
-  /** For each place, that of the next policy outside it that has a `leave`; -1 without any. */
-  readonly left: readonly number[];
-  /** The same of the policies that are asked on success too. */
-  readonly leftOnSuccess: readonly number[];
+  readonly route: Route;
   /** Whether a policy of this pipeline can end a call from outside: then an attempt's signal is its own. */
   readonly cuts: boolean;
   /** The place of the outermost policy that runs caller's code again; one past the last without any. */
@@ -84,20 +74,10 @@ export class Pipeline {
     this.isInner = within !== undefined;
     this.name = name;
     this.policies = policies;
-    this.usual = policies.map(({ kind }) => usualKinds.includes(kind));
-    this.enters = policies.map(({ enter }) => enter);
-    this.leaves = policies.map(({ leave }) => leave);
-    const depth = policies.length;
-    const outwards = (asked: (policy: Policy) => boolean) =>
-      Array.from({ length: depth + 1 }, (_, from) => policies.findLastIndex((policy, i) => i < from && asked(policy)));
-    this.entered = Array.from({ length: depth + 1 }, (_, from) => {
-      const next = policies.findIndex((policy, i) => i >= from && policy.enter !== undefined);
-      return next < 0 ? depth : next;
-    });
-    this.left = outwards(({ leave }) => leave !== undefined);
-    this.leftOnSuccess = outwards(({ leave, failuresOnly }) => leave !== undefined && failuresOnly !== true);
+    this.route = new Route(policies);
     this.clock = clock;
     this.cuts = policies.some((policy) => policy.cuts === true);
+    const depth = policies.length;
     // -1: what is outside this part repeats, so that all of it is inside.
     const first = (wanted: (policy: Policy) => boolean, outside: number | undefined) => {
       if (within !== undefined && within.at >= (outside as number)) return -1;
@@ -269,23 +249,6 @@ function rejectLater(error: unknown): Promise<never> {
   return new Promise((_, reject) => {
     void Promise.resolve().then(() => reject(error));
   });
-}
-
-function both(first: (event: HeadgateEvent) => void, second: (event: HeadgateEvent) => void): typeof first {
-  return (event) => {
-    first(event);
-    second(event);
-  };
-}
-
-function guarded(observer: Observer): (event: HeadgateEvent) => void {
-  return (event) => {
-    try {
-      observer(event);
-    } catch {
-      // Telling must not change a call.
-    }
-  };
 }
 
 /**
