@@ -53,10 +53,10 @@ export class Pipeline {
   /** Whether somebody wants to know how calls end, and how long they take. */
   readonly timed: boolean;
   readonly tracer: Tracer | undefined;
-  private readonly options: PipelineOptions;
-  private readonly isInner: boolean;
-  private readonly observe: ((event: HeadgateEvent) => void) | undefined;
-  private readonly meter: PipelineMeter | undefined;
+  readonly #options: PipelineOptions;
+  readonly #isInner: boolean;
+  readonly #observe: ((event: HeadgateEvent) => void) | undefined;
+  readonly #meter: PipelineMeter | undefined;
   /** Calls that are not settled yet. On Workers a call whose request was killed never is. */
   inFlight = 0;
   /** @internal For each place, what is inside it as a pipeline, once that was asked for. */
@@ -70,8 +70,8 @@ export class Pipeline {
   ) {
     const { name, clock = systemClock, observer, meter, tracer } = options;
     const { isFailure, isIgnored, isOverload, discard, retryAfterMs } = options;
-    this.options = options;
-    this.isInner = within !== undefined;
+    this.#options = options;
+    this.#isInner = within !== undefined;
     this.name = name;
     this.policies = policies;
     this.route = new Route(policies);
@@ -88,12 +88,12 @@ export class Pipeline {
     this.firstRerun = first(({ repeats, reruns }) => repeats === true || reruns === true, within?.outer.firstRerun);
     this.nothingKept = policies.map(() => undefined);
     this.judgement = { isFailure, isIgnored, isOverload, discard, retryAfterMs };
-    this.meter = meter?.meterOf(name);
+    this.#meter = meter?.meterOf(name);
     this.tracer = tracer;
     this.timed = observer !== undefined || meter !== undefined || tracer !== undefined;
-    this.observe = observer && guarded(observer);
-    const counted = this.meter?.observer && guarded(this.meter.observer);
-    this.emit = this.observe && counted ? both(this.observe, counted) : (this.observe ?? counted);
+    this.#observe = observer && guarded(observer);
+    const counted = this.#meter?.observer && guarded(this.#meter.observer);
+    this.emit = this.#observe && counted ? both(this.#observe, counted) : (this.#observe ?? counted);
   }
 
   /**
@@ -104,7 +104,7 @@ export class Pipeline {
    * the policy that decided: `TimeoutError`, `CircuitOpenError`, `ConcurrencyLimitError`, …
    */
   execute<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<T> {
-    const call = this.begin(operation, options);
+    const call = this.#begin(operation, options);
     if (call.phase === "done")
       return (call.threw ? rejectLater(call.result) : Promise.resolve(call.result)) as Promise<T>;
     if (endsWithOperation(call)) {
@@ -122,7 +122,7 @@ export class Pipeline {
    * callers who want to know how the call counted.
    */
   attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>> {
-    const call = this.begin(operation, options);
+    const call = this.#begin(operation, options);
     if (call.phase === "done") return Promise.resolve(toResult(call)) as Promise<OperationResult<T>>;
     if (endsWithOperation(call)) {
       call.resolve = follow;
@@ -135,24 +135,24 @@ export class Pipeline {
 
   /** @internal This pipeline with other policies and another judgement: who is told, counts and traces stays. */
   rebuilt(judgement: Judgement<unknown>, policies: readonly Policy[]): Pipeline {
-    return new Pipeline({ ...this.options, ...judgement }, policies);
+    return new Pipeline({ ...this.#options, ...judgement }, policies);
   }
 
   /** Sends a call on its way, until it is settled or waits for something. */
-  private begin<T>(operation: Operation<T>, options: ExecuteOptions<T> | undefined): Call {
-    const run = this.tracer === undefined ? operation : this.traced(this.tracer, operation);
+  #begin<T>(operation: Operation<T>, options: ExecuteOptions<T> | undefined): Call {
+    const run = this.tracer === undefined ? operation : this.#traced(this.tracer, operation);
     const call = new Call(this, run, (options as ExecuteOptions<unknown> | undefined) ?? noOptions);
     if (this.timed) call.start(this.clock.now());
-    if (options !== undefined && !this.admits(call, options)) {
+    if (options !== undefined && !this.#admits(call, options)) {
       settle(call);
       return call;
     }
     goDown(call, 0);
-    if (options !== undefined && call.phase !== "done") this.watch(call, options);
+    if (options !== undefined && call.phase !== "done") this.#watch(call, options);
     return call;
   }
 
-  private traced(tracer: Tracer, operation: Operation<unknown>): Operation<unknown> {
+  #traced(tracer: Tracer, operation: Operation<unknown>): Operation<unknown> {
     try {
       return tracer.trace(this.name, operation);
     } catch {
@@ -161,7 +161,7 @@ export class Pipeline {
   }
 
   /** Whether the caller wants the call at all. */
-  private admits(call: Call, { signal, deadline }: ExecuteOptions<never>): boolean {
+  #admits(call: Call, { signal, deadline }: ExecuteOptions<never>): boolean {
     if (signal?.aborted) {
       call.conclude("ignored", true, signal.reason);
       return false;
@@ -169,13 +169,13 @@ export class Pipeline {
     if (deadline === undefined || this.clock.now() < deadline) return true;
     const error = Number.isNaN(deadline)
       ? new InvalidOptionError("execute.deadline", "a time on the pipeline's clock", "NaN")
-      : this.deadlineError(0);
+      : this.#deadlineError(0);
     call.conclude("ignored", true, error);
     return false;
   }
 
   /** The call is under way: its caller may still leave, or be out of time. */
-  private watch(call: Call, { signal, deadline }: ExecuteOptions<never>): void {
+  #watch(call: Call, { signal, deadline }: ExecuteOptions<never>): void {
     // The operation's first part may have aborted it.
     if (signal?.aborted) return call.cut(-1, "ignored", signal.reason);
     if (signal) call.link = linkTo(signal, call);
@@ -183,11 +183,11 @@ export class Pipeline {
     const leftMs = Math.max(0, deadline - this.clock.now());
     call.deadlineTimer = this.clock.after(Math.min(leftMs, maxDelayMs), () => {
       // One microtask later, as for any timeout: a result that is already there wins, and so does the caller's abort.
-      void Promise.resolve().then(() => call.cut(-1, "ignored", this.deadlineError(leftMs)));
+      void Promise.resolve().then(() => call.cut(-1, "ignored", this.#deadlineError(leftMs)));
     });
   }
 
-  private deadlineError(leftMs: number): TimeoutError {
+  #deadlineError(leftMs: number): TimeoutError {
     const error = withoutStack(() => new TimeoutError(leftMs, "deadline"));
     error.pipeline = this.name;
     return error;
@@ -214,17 +214,17 @@ export class Pipeline {
   /** @internal The engine's last word on a call. */
   report(call: Call): void {
     try {
-      this.meter?.settled(call);
+      this.#meter?.settled(call);
     } catch {
       // As for an observer.
     }
     try {
       // Work inside a call is no call of a caller's.
-      if (!this.isInner) this.tracer?.settled(call);
+      if (!this.#isInner) this.tracer?.settled(call);
     } catch {
       // As for an observer.
     }
-    this.observe?.({
+    this.#observe?.({
       type: "pipeline.settled",
       pipeline: this.name,
       outcome: call.outcome,

@@ -122,37 +122,37 @@ class LifoQueue extends FifoQueue {
 /** First come, first served, until the queue stands: then last come, first served. */
 export class AdaptiveLifoQueue implements WaitQueue {
   readonly delay: StandingDelay;
-  private readonly list = new FifoQueue();
-  private lastFirst = false;
+  readonly #list = new FifoQueue();
+  #lastFirst = false;
 
   constructor(targetMs: number) {
     this.delay = new StandingDelay(targetMs);
   }
 
   get head(): Waiter | null {
-    return this.lastFirst ? this.list.tail : this.list.head;
+    return this.#lastFirst ? this.#list.tail : this.#list.head;
   }
 
   get oldest(): Waiter | null {
-    return this.list.head;
+    return this.#list.head;
   }
 
   /** Whether the queue stands now: the order goes by that until it is asked again. */
   stands(nowMs: number): boolean {
-    this.lastFirst = this.delay.at(nowMs);
-    return this.lastFirst;
+    this.#lastFirst = this.delay.at(nowMs);
+    return this.#lastFirst;
   }
 
   add(waiter: Waiter): void {
-    this.list.add(waiter);
+    this.#list.add(waiter);
   }
 
   remove(waiter: Waiter): void {
-    this.list.remove(waiter);
+    this.#list.remove(waiter);
   }
 
   leads(priority: number): boolean {
-    return this.lastFirst || this.list.leads(priority);
+    return this.#lastFirst || this.#list.leads(priority);
   }
 
   displacedBy(_priority: number): Waiter | null {
@@ -163,29 +163,29 @@ export class AdaptiveLifoQueue implements WaitQueue {
 /** A list for each priority that waits, the highest last. */
 class PriorityQueue implements WaitQueue {
   head: Waiter | null = null;
-  private readonly priorities: number[] = [];
-  private readonly lists: FifoQueue[] = [];
+  readonly #priorities: number[] = [];
+  readonly #lists: FifoQueue[] = [];
 
   add(waiter: Waiter): void {
     const { priority } = waiter;
-    const index = this.indexOf(priority);
-    if (this.priorities[index] !== priority) {
-      this.priorities.splice(index, 0, priority);
-      this.lists.splice(index, 0, new FifoQueue());
+    const index = this.#indexOf(priority);
+    if (this.#priorities[index] !== priority) {
+      this.#priorities.splice(index, 0, priority);
+      this.#lists.splice(index, 0, new FifoQueue());
     }
-    (this.lists[index] as FifoQueue).add(waiter);
-    this.findHead();
+    (this.#lists[index] as FifoQueue).add(waiter);
+    this.#findHead();
   }
 
   remove(waiter: Waiter): void {
-    const index = this.indexOf(waiter.priority);
-    const list = this.lists[index] as FifoQueue;
+    const index = this.#indexOf(waiter.priority);
+    const list = this.#lists[index] as FifoQueue;
     list.remove(waiter);
     if (list.length === 0) {
-      this.priorities.splice(index, 1);
-      this.lists.splice(index, 1);
+      this.#priorities.splice(index, 1);
+      this.#lists.splice(index, 1);
     }
-    this.findHead();
+    this.#findHead();
   }
 
   leads(priority: number): boolean {
@@ -194,21 +194,21 @@ class PriorityQueue implements WaitQueue {
 
   /** The last to come of the lowest priority. */
   displacedBy(priority: number): Waiter | null {
-    const [lowest] = this.priorities;
-    return lowest !== undefined && lowest < priority ? (this.lists[0] as FifoQueue).tail : null;
+    const [lowest] = this.#priorities;
+    return lowest !== undefined && lowest < priority ? (this.#lists[0] as FifoQueue).tail : null;
   }
 
-  private findHead(): void {
-    this.head = this.lists.at(-1)?.head ?? null;
+  #findHead(): void {
+    this.head = this.#lists.at(-1)?.head ?? null;
   }
 
   /** Where this priority stands, or would have to. */
-  private indexOf(priority: number): number {
+  #indexOf(priority: number): number {
     let low = 0;
-    let high = this.priorities.length;
+    let high = this.#priorities.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.priorities[middle] as number) < priority) low = middle + 1;
+      if ((this.#priorities[middle] as number) < priority) low = middle + 1;
       else high = middle;
     }
     return low;
