@@ -1,6 +1,5 @@
-// How a call is ended from outside, wherever it is: by its caller, by a deadline, or by a policy further out.
+// The parts of ending a call from outside: by its caller, by a deadline, or by a policy further out. `Call.cut` puts them together.
 import type { Call } from "./call.ts";
-import { goUp, settle } from "./engine.ts";
 import type { Outcome } from "./policy.ts";
 
 /** The end of everything inside the policy at `at`; -1 is the caller itself. */
@@ -8,24 +7,6 @@ export interface Cut {
   readonly at: number;
   readonly outcome: Outcome;
   readonly error: unknown;
-}
-
-/** For `Call.cut`. */
-export function cutCall(call: Call, at: number, outcome: Outcome, error: unknown, byTimer: boolean): void {
-  if (call.phase === "done") return;
-  if (call.phase !== "resting") {
-    // Asked for from within a step (an observer, the operation's first part): done when the step is.
-    if (call.pendingCut === null || at < call.pendingCut.at) call.pendingCut = { at, outcome, error };
-    return;
-  }
-  // The call has already come up past this policy.
-  if (at >= call.at) return;
-  call.phase = "moving";
-  call.conclude(outcome, true, error);
-  leaveRest(call, error, byTimer);
-  unwind(call, call.at - 1, at);
-  if (at < 0) settle(call);
-  else goUp(call, at - 1);
 }
 
 /** A cut that was asked for while the call was moving, and is due before it goes down again; null without one. */
@@ -47,8 +28,8 @@ export function unwind(call: Call, from: number, to: number): void {
   call.phase = "moving";
 }
 
-/** Takes the call from what it waits for. */
-function leaveRest(call: Call, error: unknown, byTimer: boolean): void {
+/** Takes the call from what it waits for. `byTimer`: this is not the asynchronous context of the call. */
+export function leaveRest(call: Call, error: unknown, byTimer: boolean): void {
   const { at, work, pipeline } = call;
   if (at < pipeline.policies.length) {
     try {

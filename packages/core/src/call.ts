@@ -1,9 +1,9 @@
 // One execution of a pipeline: what it is to do, what it carries up, where it is, and the ways to move it on. The control
-// flow stands in `engine.ts`, how a call is ended from outside in `call-cut.ts`.
+// flow stands in `engine.ts`.
 import type { Attempt } from "./attempt.ts";
-import { type Cut, cutCall } from "./call-cut.ts";
+import { type Cut, leaveRest, unwind } from "./call-cut.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
-import { goDown, goUp, judge } from "./engine.ts";
+import { goDown, goUp, judge, settle } from "./engine.ts";
 import { type HeadgateError, withoutStack } from "./errors.ts";
 import type { ExecuteOptions, Operation } from "./execute-options.ts";
 import { account } from "./explain.ts";
@@ -230,7 +230,20 @@ export class Call {
    * asynchronous context of the call.
    */
   cut(at: number, outcome: Outcome, error: unknown, byTimer: boolean = at >= 0): void {
-    cutCall(this, at, outcome, error, byTimer);
+    if (this.phase === "done") return;
+    if (this.phase !== "resting") {
+      // Asked for from within a step (an observer, the operation's first part): done when the step is.
+      if (this.pendingCut === null || at < this.pendingCut.at) this.pendingCut = { at, outcome, error };
+      return;
+    }
+    // The call has already come up past this policy.
+    if (at >= this.at) return;
+    this.phase = "moving";
+    this.conclude(outcome, true, error);
+    leaveRest(this, error, byTimer);
+    unwind(this, this.at - 1, at);
+    if (at < 0) settle(this);
+    else goUp(this, at - 1);
   }
 
   /** How long the dependency asks to be left alone after `result`, in milliseconds; undefined when it does not. */
