@@ -1474,6 +1474,8 @@ export declare function checkName(place: string, value: unknown): void;
 
 export declare function checkNumber(place: string, value: unknown, min: number, max: number, above?: boolean): void;
 
+export declare function checkOneOf(place: string, value: unknown, allowed: readonly string[]): void;
+
 export declare const maxDelayMs = 2147483647;
 
 export declare function rejectOption(place: string, allowed: string, got: unknown): never;

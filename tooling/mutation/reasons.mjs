@@ -355,15 +355,6 @@ export const reasons = [
   ["rate-limit-memory.ts", "head.wake === null", undefined, "twice: who was woken goes on by itself"],
   ["rate-limit-memory.ts", "overdueMs", undefined, "open: the exact moment at which a killed waiter is forgotten"],
   ["wait-queue.ts", '= "queued";', undefined, "equivalent: `addAgain` says it as well"],
-  [
-    "wait-queue.ts",
-    "this.length++",
-    undefined,
-    "equivalent: nobody asks for the length of a list that is added to at its head",
-  ],
-  ["wait-queue.ts", "leads(_priority: number)", undefined, "equivalent: only asked while somebody waits"],
-  ["wait-queue.ts", "this.length === 0", undefined, "equivalent: only asked while somebody waits"],
-  ["wait-queue.ts", "this.head === null ||", undefined, "equivalent: only asked while somebody waits"],
   ["wait-queue.ts", "lowest !== undefined &&", undefined, "equivalent: nothing is below a priority when nobody waits"],
   [
     "wait-queue.ts",

@@ -7,7 +7,8 @@ import type { Clock } from "./clock.ts";
 import type { ConcurrencyLimitOptions } from "./concurrency-limit.ts";
 import type { Timers } from "./host-timers.ts";
 import { made, newPromise } from "./promise-parts.ts";
-import { AdaptiveLifoQueue, FifoQueue, type WaitQueue, type Waiter, waitQueue } from "./wait-queue.ts";
+import { StandingDelay } from "./standing-delay.ts";
+import { ListQueue, PriorityQueue, type WaitQueue, type Waiter } from "./wait-queue.ts";
 import { sharedTimers } from "#timers";
 
 /** How long a hand-over may stay without being taken up. It normally takes a microtask. */
@@ -21,11 +22,12 @@ export class PermitQueue {
   readonly #targetWaitMs: number;
   readonly #order: WaitQueue;
   readonly #waits: Timers<Waiter>;
-  /** The order once more, and the timers of those who come while the queue stands, where it is `adaptive-lifo`. */
-  readonly #adaptive: AdaptiveLifoQueue | undefined;
+  readonly #list: ListQueue;
+  /** Where the order is `adaptive-lifo`: whether the queue stands, and the timers of those who come meanwhile. */
+  readonly #delay: StandingDelay | undefined;
   readonly #briefWaits: Timers<Waiter>;
   /** Permits handed to a waiter that has not gone on yet. */
-  readonly #handedOver = new FifoQueue();
+  readonly #handedOver = new ListQueue();
   readonly #goOn: (waiter: unknown) => void;
   readonly #expired: () => void;
 
@@ -42,10 +44,12 @@ export class PermitQueue {
     this.maxWaitMs = maxWaitMs;
     this.#targetWaitMs = Math.min(targetWaitMs, maxWaitMs);
     this.#waits = this.#briefWaits = sharedTimers(clock, maxWaitMs, expire);
+    this.#list = new ListQueue(order === "lifo");
+    this.#order = order === "priority" ? new PriorityQueue() : this.#list;
     if (order === "adaptive-lifo") {
-      this.#order = this.#adaptive = new AdaptiveLifoQueue(this.#targetWaitMs);
+      this.#delay = new StandingDelay(this.#targetWaitMs);
       this.#briefWaits = sharedTimers(clock, this.#targetWaitMs, expire);
-    } else this.#order = waitQueue(order);
+    }
     this.#goOn = goOn as (waiter: unknown) => void;
     this.#expired = expired;
   }
@@ -55,9 +59,9 @@ export class PermitQueue {
     return this.#order.head;
   }
 
-  /** Whether a newcomer of this priority goes on before everybody who waits. */
+  /** Whether a newcomer of this priority goes on before everybody who waits, as where nobody does. */
   leads(priority: number): boolean {
-    return this.length === 0 || this.#order.leads(priority);
+    return this.#order.leads(priority);
   }
 
   /** Who gives up its place to a newcomer of this priority; null when nobody does. */
@@ -67,7 +71,7 @@ export class PermitQueue {
 
   /** A newcomer waits from now on. */
   add(waiter: Waiter, nowMs: number): void {
-    waiter.brief = this.#adaptive?.stands(nowMs) === true;
+    waiter.brief = this.#stands(nowMs);
     this.#timersOf(waiter).start(waiter, nowMs);
     this.addAgain(waiter);
   }
@@ -92,7 +96,7 @@ export class PermitQueue {
   /** Makes a waiter go on with a permit. */
   grant(waiter: Waiter, nowMs: number): void {
     waiter.grantedMs = nowMs;
-    this.#adaptive?.delay.waited(nowMs, this.waitedMs(waiter), this.length > 1);
+    this.#delay?.waited(nowMs, this.waitedMs(waiter), this.length > 1);
     this.send(waiter, "granted");
     this.#handedOver.add(waiter);
   }
@@ -139,9 +143,9 @@ export class PermitQueue {
 
   /** Where the queue stands: whoever came before it did, and has waited for longer than the target, has done so for nothing. */
   sendAway(nowMs: number): void {
-    const queue = this.#adaptive;
-    if (queue === undefined || !queue.stands(nowMs)) return;
-    for (let waiter = queue.oldest; waiter !== null; waiter = queue.oldest) {
+    if (!this.#stands(nowMs)) return;
+    const list = this.#list;
+    for (let waiter = list.oldest; waiter !== null; waiter = list.oldest) {
       if (nowMs - this.#cameMs(waiter) < this.#targetWaitMs) return;
       this.send(waiter, "wait");
     }
@@ -149,7 +153,7 @@ export class PermitQueue {
 
   /** A call was refused for want of a permit. */
   refused(clock: Clock): void {
-    this.#adaptive?.delay.refused(clock.now());
+    this.#delay?.refused(clock.now());
   }
 
   /** How long a waiter had waited when it was granted its permit. */
@@ -160,6 +164,13 @@ export class PermitQueue {
   /** How long a waiter might wait that goes on in this state, to be refused. */
   allowedMs({ brief, dueMs }: Waiter, state: Waiter["state"], clock: Clock): number {
     return brief || (state === "wait" && clock.now() < dueMs) ? this.#targetWaitMs : this.maxWaitMs;
+  }
+
+  /** Whether the queue stands now: the order goes by that until it is asked again. */
+  #stands(nowMs: number): boolean {
+    if (this.#delay === undefined) return false;
+    this.#list.lastFirst = this.#delay.at(nowMs);
+    return this.#list.lastFirst;
   }
 
   #cameMs({ dueMs, brief }: Waiter): number {
