@@ -21,8 +21,9 @@ export class PermitQueue {
   /** How long who comes to a queue that stands may wait. */
   readonly #targetWaitMs: number;
   readonly #order: WaitQueue;
-  readonly #waits: Timers<Waiter>;
+  /** The same, unless the order is `priority`. */
   readonly #list: ListQueue;
+  readonly #waits: Timers<Waiter>;
   /** Where the order is `adaptive-lifo`: whether the queue stands, and the timers of those who come meanwhile. */
   readonly #delay: StandingDelay | undefined;
   readonly #briefWaits: Timers<Waiter>;
