@@ -144,11 +144,7 @@ export declare class Call {
     finish(at: number): void;
     parkedBy(at: number): boolean;
     nextAttempt(at: number): void;
-    runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call;
-    fork(at: number, settled: (result: OperationResult<unknown>) => void): Call;
     cut(at: number, outcome: Outcome, error: unknown, byTimer?: boolean): void;
-    dueCut(): Cut | null;
-    unwind(from: number, to: number): void;
     retryAfterMs(): number | undefined;
     get pushedBack(): boolean;
     get emit(): ((event: HeadgateEvent) => void) | undefined;
@@ -837,6 +833,14 @@ export type OperationResult<T> = {
     readonly outcome: Outcome;
 };
 
+export interface OrderRule {
+    readonly outer: readonly string[];
+    readonly inner: readonly string[];
+    readonly applies?: (outer: Policy, inner: Policy, between: readonly Policy[]) => boolean;
+    readonly why: string;
+    readonly fix: string;
+}
+
 export type Outcome = "success" | "failure" | "dropped" | "ignored";
 
 export type OverloadBounds = readonly [begins: number, full: number];
@@ -852,11 +856,7 @@ export declare class Pipeline {
     readonly name: string;
     readonly policies: readonly Policy[];
     readonly clock: Clock;
-    readonly enters: readonly Policy["enter"][];
-    readonly leaves: readonly Policy["leave"][];
-    readonly entered: readonly number[];
-    readonly left: readonly number[];
-    readonly leftOnSuccess: readonly number[];
+    readonly route: Route;
     readonly cuts: boolean;
     readonly firstRerun: number;
     readonly firstRepeat: number;
@@ -866,13 +866,13 @@ export declare class Pipeline {
     readonly timed: boolean;
     readonly tracer: Tracer | undefined;
     inFlight: number;
+    readonly insides: (Pipeline | undefined)[];
     constructor(options: PipelineOptions, policies: readonly Policy[], within?: {
         readonly outer: Pipeline;
         readonly at: number;
     });
     execute<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<T>;
     attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>>;
-    inside(at: number): Pipeline;
     rebuilt(judgement: Judgement<unknown>, policies: readonly Policy[]): Pipeline;
     describe(): string;
     attemptEnded(attempt: Attempt): void;
@@ -897,6 +897,7 @@ export interface Policy {
     readonly kind: string;
     readonly repeats?: boolean;
     readonly reruns?: boolean;
+    readonly orderRules?: readonly OrderRule[];
     readonly describe?: () => string;
     readonly cuts?: boolean;
     readonly failuresOnly?: boolean;
@@ -1220,6 +1221,8 @@ export declare function fallback(options: FallbackOptions): Fallback;
 
 export declare function fixedLimit({ limit }: FixedLimitOptions): Limit;
 
+export declare function forkInside(call: Call, at: number, settled: (result: OperationResult<unknown>) => void): Call;
+
 export declare const gcra: RateAlgorithm<GcraState>;
 
 export declare function gcraWaitMs(state: GcraState | undefined, nowMs: number, cost: number, quota: RateQuota): number;
@@ -1271,6 +1274,8 @@ export declare function registry(options: RegistryOptions): Registry;
 export declare function retry(options?: RetryOptions): Retry;
 
 export declare function retryBudget(options?: RetryBudgetOptions): CountedRetryBudget;
+
+export declare function runInside(call: Call, at: number, settled: (result: OperationResult<unknown>) => void): Call;
 
 export declare function singleFlight(options?: SingleFlightOptions): SingleFlight;
 
@@ -1505,6 +1510,8 @@ export declare function checkInteger(place: string, value: unknown, min: number,
 export declare function checkName(place: string, value: unknown): void;
 
 export declare function checkNumber(place: string, value: unknown, min: number, max: number, above?: boolean): void;
+
+export declare function checkOneOf(place: string, value: unknown, allowed: readonly string[]): void;
 
 export declare const maxDelayMs = 2147483647;
 

@@ -2,7 +2,20 @@
 export const source = "packages/core/src/";
 
 export const groups = {
-  engine: ["engine.ts", "call.ts", "attempt.ts", "pipeline.ts", "order.ts", "explain.ts", "standard-pipeline.ts"],
+  engine: [
+    "engine.ts",
+    "call.ts",
+    "call-cut.ts",
+    "call-inside.ts",
+    "attempt.ts",
+    "pipeline.ts",
+    "guarded-observer.ts",
+    "route.ts",
+    "order.ts",
+    "order-rules.ts",
+    "explain.ts",
+    "standard-pipeline.ts",
+  ],
   time: ["timeout.ts", "timers.ts", "host-timers.ts", "signal-link.ts", "retry.ts", "backoff.ts"],
   breaker: [
     "circuit-breaker.ts",
@@ -10,6 +23,7 @@ export const groups = {
     "circuit-breaker-in-flight.ts",
     "circuit-breaker-open-time.ts",
     "circuit-breaker-policy.ts",
+    "circuit-breaker-probes.ts",
     "circuit-breaker-snapshot.ts",
     "trip.ts",
     "trip-count-window.ts",
@@ -21,6 +35,7 @@ export const groups = {
     "concurrency-limit-options.ts",
     "concurrency-limit-permit.ts",
     "concurrency-limit-policy.ts",
+    "permit-queue.ts",
     "wait-queue.ts",
     "standing-delay.ts",
     "adaptive-limit.ts",

@@ -5,7 +5,7 @@ const swallowed = "equivalent: what a policy throws while its call is being ende
 const always = "equivalent: never null here, the optional access is for the type";
 const again = "equivalent: every answer that is neither `pass` nor `park` means the same";
 const context = "context: the call goes on in its own either way, at the price of a promise";
-const first = "faster: the outermost policy is called from a place of its own";
+const first = "faster: the usual kinds are called from a place of their own";
 const cheap = "faster: the general way gives the same answer";
 const skipped = "twice: with `failuresOnly` the engine does not ask on success, and without it the policy passes";
 const exact = "equivalent: two times that differ by nothing but a rounding error";
@@ -23,7 +23,7 @@ export const reasons = [
   ],
   ["engine.ts", 'cut.at < 0 ? "settle"', undefined, "equivalent: going up from outside the outermost policy settles"],
   ["engine.ts", 'call.phase = "moving"', undefined, "equivalent: a call that has just been made is moving already"],
-  ["engine.ts", "at === 0", "false", first],
+  ["engine.ts", "usual[at]", "false", first],
   ["engine.ts", "isIgnored === undefined", undefined, cheap],
   [
     "engine.ts",
@@ -50,10 +50,15 @@ export const reasons = [
   ["call.ts", "at >= this.at", undefined, "equivalent: a policy does not end the call while it has parked it itself"],
   ["call.ts", 'this.phase = "moving"', undefined, "equivalent: no policy that is told of the end asks for another"],
   ["call.ts", "if (at < 0) settle", undefined, "equivalent: going up from the outermost policy settles"],
-  ["call.ts", "i >= to && i >= 0", undefined, swallowed],
-  ["call.ts", "this.work !== null", undefined, always],
-  ["call.ts", "this.pipeline.policies[at]?.", undefined, swallowed],
-  ["call.ts", "this.history?.slice()", undefined, "open: a call that goes on while a part of it runs on by itself"],
+  ["call-cut.ts", "i >= to && i >= 0", undefined, swallowed],
+  ["call-cut.ts", "work !== null", undefined, always],
+  ["call-cut.ts", "pipeline.policies[", undefined, swallowed],
+  [
+    "call-inside.ts",
+    "call.history?.slice()",
+    undefined,
+    "open: a call that goes on while a part of it runs on by itself",
+  ],
   [
     "call.ts",
     'this.phase === "resting"',
@@ -172,7 +177,7 @@ export const reasons = [
   ],
   ["single-flight-policy.ts", "inner?.work", undefined, always],
   [
-    "call.ts",
+    "call-cut.ts",
     "at: -1, outcome",
     undefined,
     "open: which policies are told when a call that was to run again is left by its caller",
@@ -189,7 +194,7 @@ export const reasons = [
     undefined,
     "equivalent: what has no predecessor and is not the head is not in the list",
   ],
-  ["timers.ts", "this.host === null", undefined, "equivalent but for a host timer more, which finds nothing due"],
+  ["timers.ts", "this.#host === null", undefined, "equivalent but for a host timer more, which finds nothing due"],
   ["timers.ts", "leftMs > earlyMs", undefined, exact],
   ["gcra.ts", "slackMs(nowMs)", undefined, exact],
   ["gcra.ts", "state <= nowMs", undefined, "equivalent: both give the same moment"],
@@ -244,7 +249,7 @@ export const reasons = [
     undefined,
     "faster: without the quick way the general one answers",
   ],
-  ["circuit-breaker-policy.ts", "this.plain = ", undefined, "faster: without the quick way the general one answers"],
+  ["circuit-breaker-policy.ts", "this.#plain = ", undefined, "faster: without the quick way the general one answers"],
   [
     "circuit-breaker-evidence.ts",
     "} catch {",
@@ -257,11 +262,11 @@ export const reasons = [
     undefined,
     "open: the cause of a circuit that slow calls open after a failure",
   ],
-  ["circuit-breaker-policy.ts", 'this.lastState === "open" ?', undefined, cheap],
+  ["circuit-breaker-policy.ts", 'this.#lastState === "open" ?', undefined, cheap],
   ["circuit-breaker-policy.ts", "oldest?.startedMs", undefined, always],
   [
     "circuit-breaker-policy.ts",
-    "entry.generation !== this.generation",
+    "entry.generation !== this.#generation",
     undefined,
     "twice: asked before and after the breaker has caught up; open where that itself begins a generation",
   ],
@@ -276,26 +281,26 @@ export const reasons = [
   ["trip-count-window.ts", "slowMs === undefined ? null", undefined, cheap],
   ["trip-thresholds.ts", "Ratio <= 1", undefined, "open: how a ratio of 1 is described"],
   ["trip-time-window.ts", "base + callsAt", undefined, "equivalent: `callsAt` is 0"],
-  ["circuit-breaker-policy.ts", "nowMs < this.openedAtMs", undefined, "equivalent: the same time"],
+  ["circuit-breaker-open-time.ts", "nowMs < this.#openedAtMs", undefined, "equivalent: the same time"],
   ["circuit-breaker-policy.ts", "nowMs < oldest.startedMs", undefined, "equivalent: the same time"],
-  ["circuit-breaker-policy.ts", "this.generation++", undefined, "equivalent: only whether two are the same is asked"],
+  ["circuit-breaker-policy.ts", "this.#generation++", undefined, "equivalent: only whether two are the same is asked"],
   ["circuit-breaker-policy.ts", "trip.failSlow?.", undefined, always],
   ["circuit-breaker-policy.ts", "trip.counts?.", "?.", always],
   ["circuit-breaker.ts", "trip?.record", undefined, "differs only in the error for `null`"],
   ["circuit-breaker.ts", "clock?.now", undefined, "differs only in the error for `null`"],
   ["circuit-breaker.ts", "random?.next", undefined, "differs only in the error for `null`"],
   ["concurrency-limit-policy.ts", "weight === undefined && this.inUse + 1", undefined, cheap],
-  ["concurrency-limit-policy.ts", "this.leases !== undefined", undefined, cheap],
-  ["concurrency-limit-policy.ts", "this.queue.leads(priority)", undefined, cheap],
-  ["concurrency-limit-policy.ts", "if (this.queued > 0) this.handOut()", undefined, cheap],
-  ["concurrency-limit-policy.ts", "this.queued === 0 || this.inUse >= this.maxConcurrent", undefined, cheap],
+  ["concurrency-limit-policy.ts", "this.#leases !== undefined", undefined, cheap],
+  ["concurrency-limit-policy.ts", "this.#queue.leads(priority)", undefined, cheap],
+  ["concurrency-limit-policy.ts", "if (this.#queue.length > 0) this.handOut()", undefined, cheap],
+  ["concurrency-limit-policy.ts", "queue.length === 0 || this.inUse >= this.maxConcurrent", undefined, cheap],
   [
     "concurrency-limit-policy.ts",
     "waiter !== null && this.inUse < this.maxConcurrent",
     undefined,
     "twice: a waiter that does not fit ends the loop",
   ],
-  ["concurrency-limit-policy.ts", "this.queued === 0) return", undefined, cheap],
+  ["concurrency-limit-policy.ts", "this.#queue.length === 0) return", undefined, cheap],
   [
     "concurrency-limit-permit.ts",
     "due.delete(permit)",
@@ -303,16 +308,13 @@ export const reasons = [
     "twice: it is taken out again where it is given back",
   ],
   ["concurrency-limit-policy.ts", "state", undefined, late],
+  ["permit-queue.ts", "state", undefined, late],
   ["concurrency-limit-policy.ts", '"wait"', undefined, late],
-  ["concurrency-limit-policy.ts", "waiter.wake(waiter)", undefined, late],
+  ["permit-queue.ts", '"wait"', undefined, late],
+  ["permit-queue.ts", "waiter.wake(waiter)", undefined, late],
   ["concurrency-limit-policy.ts", "nearestDeadline()", undefined, "open: two times that are the same"],
-  ["concurrency-limit-policy.ts", "this.handedOver.remove(waiter)", undefined, late],
-  [
-    "concurrency-limit-policy.ts",
-    "nowMs - waiter.grantedMs",
-    undefined,
-    "open: the tests of handed-over permits start at 0",
-  ],
+  ["permit-queue.ts", "this.#handedOver.remove(waiter)", undefined, late],
+  ["permit-queue.ts", "nowMs - waiter.grantedMs", undefined, "open: the tests of handed-over permits start at 0"],
   ["concurrency-limit-policy.ts", "permit.returned", undefined, "twice: a permit that was returned is in neither list"],
   [
     "concurrency-limit-policy.ts",
@@ -322,7 +324,7 @@ export const reasons = [
   ],
   [
     "concurrency-limit-policy.ts",
-    'this.order === "priority"',
+    'options.order === "priority"',
     undefined,
     "equivalent: the other queues do not look at priorities",
   ],
@@ -362,16 +364,7 @@ export const reasons = [
   ],
   ["rate-limit-memory.ts", "head.wake === null", undefined, "twice: who was woken goes on by itself"],
   ["rate-limit-memory.ts", "overdueMs", undefined, "open: the exact moment at which a killed waiter is forgotten"],
-  ["wait-queue.ts", '= "queued";', undefined, "equivalent: `queueUp` says it as well"],
-  [
-    "wait-queue.ts",
-    "this.length++",
-    undefined,
-    "equivalent: nobody asks for the length of a list that is added to at its head",
-  ],
-  ["wait-queue.ts", "leads(_priority: number)", undefined, "equivalent: only asked while somebody waits"],
-  ["wait-queue.ts", "this.length === 0", undefined, "equivalent: only asked while somebody waits"],
-  ["wait-queue.ts", "this.head === null ||", undefined, "equivalent: only asked while somebody waits"],
+  ["wait-queue.ts", '= "queued";', undefined, "equivalent: `addAgain` says it as well"],
   ["wait-queue.ts", "lowest !== undefined &&", undefined, "equivalent: nothing is below a priority when nobody waits"],
   [
     "wait-queue.ts",

@@ -5,6 +5,7 @@ import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { HeadgateError } from "./errors.ts";
 import { checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
+import { adaptiveThrottleOrder } from "./order-rules.ts";
 import type { Policy } from "./policy.ts";
 import { type Random, systemRandom } from "./random.ts";
 
@@ -72,6 +73,7 @@ export class AdaptiveThrottleError extends HeadgateError {
 
 class AdaptiveThrottlePolicy implements Policy {
   readonly kind = "adaptive-throttle";
+  readonly orderRules = adaptiveThrottleOrder;
   readonly name: string;
   rejected = 0;
   private readonly acceptMultiplier: number;

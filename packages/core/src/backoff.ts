@@ -1,7 +1,7 @@
 // How long to wait before an attempt. Jitter holds at the cap too: without it the callers of a service that came back
 // return together. Source: M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog).
 import { maxDelayMs } from "./clock.ts";
-import { checkNumber, rejectOption } from "./options.ts";
+import { checkNumber, checkOneOf } from "./options.ts";
 import type { Random } from "./random.ts";
 
 /**
@@ -15,12 +15,6 @@ export type Backoff = (retry: number, random: Random, previousDelayMs?: number) 
  * `none` takes the delay itself.
  */
 export type Jitter = "full" | "equal" | "none";
-
-function checkJitter(place: string, jitter: string, allowed: readonly string[]): void {
-  if (allowed.includes(jitter)) return;
-  const quoted = allowed.map((each) => `"${each}"`);
-  rejectOption(place, `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`, jitter);
-}
 
 function spread(delayMs: number, jitter: Jitter, random: Random): number {
   if (jitter === "none") return delayMs;
@@ -50,7 +44,7 @@ export function exponentialBackoff(options: ExponentialBackoffOptions = {}): Bac
   checkNumber("exponentialBackoff.initialMs", initialMs, 0, maxDelayMs);
   checkNumber("exponentialBackoff.maxMs", maxMs, initialMs, maxDelayMs);
   checkNumber("exponentialBackoff.factor", factor, 1, 1000);
-  checkJitter("exponentialBackoff.jitter", jitter, ["full", "equal", "decorrelated", "none"]);
+  checkOneOf("exponentialBackoff.jitter", jitter, ["full", "equal", "decorrelated", "none"]);
   if (jitter === "decorrelated") {
     return (_, random, previousDelayMs = 0) => {
       const highestMs = Math.min(maxMs, 3 * Math.max(initialMs, previousDelayMs));
@@ -77,7 +71,7 @@ export function linearBackoff(options: LinearBackoffOptions = {}): Backoff {
   checkNumber("linearBackoff.initialMs", initialMs, 0, maxDelayMs);
   checkNumber("linearBackoff.stepMs", stepMs, 0, maxDelayMs);
   checkNumber("linearBackoff.maxMs", maxMs, initialMs, maxDelayMs);
-  checkJitter("linearBackoff.jitter", jitter, jitters);
+  checkOneOf("linearBackoff.jitter", jitter, jitters);
   return (retry, random) => spread(Math.min(maxMs, initialMs + stepMs * (retry - 1)), jitter, random);
 }
 
@@ -91,6 +85,6 @@ export interface ConstantBackoffOptions {
 export function constantBackoff(options: ConstantBackoffOptions): Backoff {
   const { delayMs, jitter = "none" } = options;
   checkNumber("constantBackoff.delayMs", delayMs, 0, maxDelayMs);
-  checkJitter("constantBackoff.jitter", jitter, jitters);
+  checkOneOf("constantBackoff.jitter", jitter, jitters);
   return (_, random) => spread(delayMs, jitter, random);
 }

@@ -3,6 +3,7 @@
 import type { CacheOptions } from "./cache.ts";
 import type { CacheEntry, CacheStore } from "./cache-store.ts";
 import type { Call } from "./call.ts";
+import { runInside } from "./call-inside.ts";
 import type { ClockTimer } from "./clock.ts";
 import type { OperationResult } from "./engine.ts";
 import { isRefusal, TimeoutError, withoutStack } from "./errors.ts";
@@ -182,7 +183,7 @@ export class CachePolicy implements Policy {
     const lookup = new Lookup(key, this.invalidations.last);
     const ended = newPromise();
     const end = made.resolve;
-    const inner = call.runInside(at, (result) => end(this.refreshed(refresh, lookup, call, result)));
+    const inner = runInside(call, at, (result) => end(this.refreshed(refresh, lookup, call, result)));
     if (inner.phase !== "done") {
       refresh.timer = clock.after(refreshTimeoutMs, () => {
         // One microtask later, as for any timeout: a result that is already there wins.

@@ -1,8 +1,9 @@
 // One execution of a pipeline: what it is to do, what it carries up, where it is, and the ways to move it on. The control
 // flow stands in `engine.ts`.
 import type { Attempt } from "./attempt.ts";
+import { type Cut, leaveRest, unwind } from "./call-cut.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
-import { goDown, goUp, judge, type OperationResult, settle, toResult } from "./engine.ts";
+import { goDown, goUp, judge, settle } from "./engine.ts";
 import { type HeadgateError, withoutStack } from "./errors.ts";
 import type { ExecuteOptions, Operation } from "./execute-options.ts";
 import { account } from "./explain.ts";
@@ -11,31 +12,6 @@ import type { HeadgateEvent } from "./observer.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Outcome } from "./policy.ts";
 import type { Link } from "./signal-link.ts";
-
-/** Of a call that was made by `runInside`. */
-interface InsideOptions extends ExecuteOptions<unknown> {
-  readonly within: Call;
-}
-
-/** Whether the call was made by `runInside`. */
-export function isInside({ options }: Call): boolean {
-  return (options as Partial<InsideOptions>).within !== undefined;
-}
-
-/** The call and those that it was made inside of, the outermost last. */
-export function callsAround(call: Call): Call[] {
-  const calls: Call[] = [];
-  for (let each: Call | undefined = call; each; each = (each.options as Partial<InsideOptions>).within)
-    calls.push(each);
-  return calls;
-}
-
-/** The end of everything inside the policy at `at`; -1 is the caller itself. */
-export interface Cut {
-  readonly at: number;
-  readonly outcome: Outcome;
-  readonly error: unknown;
-}
 
 /** One of our policies has refused a call. */
 interface Refusal {
@@ -249,41 +225,6 @@ export class Call {
   }
 
   /**
-   * Runs everything inside the policy at `at` in a call of its own, for work that must outlast this call or that several
-   * calls share: neither this call's signal nor its deadlines end it, but `cut(-1, …)` of the call that is returned. The
-   * policies further out are not told. `settled` is called once, before this returns when nothing inside had to wait.
-   */
-  runInside(at: number, settled: (result: OperationResult<unknown>) => void): Call {
-    return this.runApart(at, { ...this.options, signal: undefined, deadline: undefined, within: this }, null, settled);
-  }
-
-  /**
-   * The same for work of this call alone, beside what is inside already: its deadlines are those of this call. Whoever forks a
-   * call ends the fork with `cut(-1, …)` when the call is ended, or has another answer.
-   */
-  fork(at: number, settled: (result: OperationResult<unknown>) => void): Call {
-    let { timer } = this;
-    while (timer !== null && timer.at >= at) timer = timer.outer;
-    return this.runApart(at, { ...this.options, signal: undefined, within: this }, timer, settled);
-  }
-
-  private runApart(
-    at: number,
-    options: InsideOptions,
-    timer: TimeoutTimer | null,
-    settled: (result: OperationResult<unknown>) => void,
-  ): Call {
-    const inner = new Call(this.pipeline.inside(at), this.operation, options);
-    inner.attempt = this.attempt;
-    inner.history = this.history?.slice() ?? null;
-    inner.timer = timer;
-    goDown(inner, 0);
-    if (inner.phase === "done") settled(toResult(inner));
-    else inner.resolve = settled as (value: unknown) => void;
-    return inner;
-  }
-
-  /**
    * Ends everything inside the policy at `at` (its own step included) with this error, at once: a parked call is
    * taken from where it is parked, a running operation is abandoned. -1 is the caller itself. `byTimer`: this is not the
    * asynchronous context of the call.
@@ -299,49 +240,10 @@ export class Call {
     if (at >= this.at) return;
     this.phase = "moving";
     this.conclude(outcome, true, error);
-    this.leaveRest(error, byTimer);
-    this.unwind(this.at - 1, at);
+    leaveRest(this, error, byTimer);
+    unwind(this, this.at - 1, at);
     if (at < 0) settle(this);
     else goUp(this, at - 1);
-  }
-
-  /** A cut that was asked for while the call was moving, and is due before it goes down again; null without one. */
-  dueCut(): Cut | null {
-    const { signal } = this.options;
-    return signal?.aborted ? { at: -1, outcome: "ignored", error: signal.reason } : this.pendingCut;
-  }
-
-  /** Tells the policies from this place outwards, up to and with the one at `to`, that the call is being ended. */
-  unwind(from: number, to: number): void {
-    this.phase = "cutting";
-    for (let i = from; i >= to && i >= 0; i--) this.tell(i);
-    this.phase = "moving";
-  }
-
-  /** Takes the call from what it waits for. */
-  private leaveRest(error: unknown, byTimer: boolean): void {
-    const { policies, name } = this.pipeline;
-    if (this.at < policies.length) this.interruptAt(this.at);
-    else if (this.work !== null) {
-      this.work.abandon(error, byTimer);
-      this.pipeline.attemptEnded(this.work);
-      this.emit?.({ type: "operation.abandoned", pipeline: name, attempt: this.work.attempt });
-    }
-  }
-
-  // What a policy throws while the call is being ended is dropped: the call ends with its own reason, and the policies
-  // further out must be told all the same.
-
-  private interruptAt(at: number): void {
-    try {
-      this.pipeline.policies[at]?.interrupt?.(this, at);
-    } catch {}
-  }
-
-  private tell(at: number): void {
-    try {
-      this.pipeline.policies[at]?.leave?.(this, at);
-    } catch {}
   }
 
   /** How long the dependency asks to be left alone after `result`, in milliseconds; undefined when it does not. */

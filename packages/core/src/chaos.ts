@@ -5,6 +5,7 @@ import { type Clock, type ClockTimer, maxDelayMs, systemClock } from "./clock.ts
 import { drip } from "./drip.ts";
 import { HeadgateError } from "./errors.ts";
 import { checkFunction, checkName, checkNumber, rejectOption } from "./options.ts";
+import { chaosOrder } from "./order-rules.ts";
 import type { EnterStep, LeaveStep, Policy } from "./policy.ts";
 import { type Random, systemRandom } from "./random.ts";
 
@@ -72,6 +73,7 @@ export class ChaosError extends HeadgateError {
 
 class ChaosPolicy implements Policy {
   readonly kind = "chaos";
+  readonly orderRules = chaosOrder;
   readonly name: string;
   enabled: boolean;
   injected = 0;

@@ -1,6 +1,6 @@
 // What a breaker can be saved as and made from again: in another process, or in the next life of this one. Times are
 // what remains, because two processes share no monotonic clock and a wall clock steps.
-import { checkInteger, checkNumber, rejectOption } from "./options.ts";
+import { checkInteger, checkNumber, checkOneOf, rejectOption } from "./options.ts";
 
 export type CircuitState = "closed" | "open" | "half-open";
 
@@ -32,7 +32,7 @@ export interface CircuitSnapshot {
 }
 
 export function checkMode(place: string, mode: CircuitMode): void {
-  if (!modes.includes(mode)) rejectOption(place, `one of ${modes.join(", ")}`, mode);
+  checkOneOf(place, mode, modes);
 }
 
 export function checkSnapshot(snapshot: CircuitSnapshot): void {
@@ -40,7 +40,7 @@ export function checkSnapshot(snapshot: CircuitSnapshot): void {
   if (typeof snapshot !== "object" || snapshot === null)
     rejectOption(place, "a snapshot of a circuit breaker", snapshot);
   checkMode(`${place}.mode`, snapshot.mode);
-  if (!states.includes(snapshot.state)) rejectOption(`${place}.state`, `one of ${states.join(", ")}`, snapshot.state);
+  checkOneOf(`${place}.state`, snapshot.state, states);
   checkNumber(`${place}.openForMs`, snapshot.openForMs, 0, Number.MAX_SAFE_INTEGER);
   checkInteger(`${place}.openings`, snapshot.openings, 0);
   checkNumber(`${place}.healthyInMs`, snapshot.healthyInMs, 0, Number.MAX_SAFE_INTEGER);

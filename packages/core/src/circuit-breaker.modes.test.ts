@@ -179,7 +179,7 @@ describe("circuitBreaker.setMode", () => {
 
   it("refuses anything but a mode", () => {
     expect(() => setUp().breaker.setMode("isolated" as never)).toThrow(
-      '`circuitBreaker.setMode` must be one of normal, forced-open, forced-closed, metrics-only, disabled, got "isolated"',
+      '`circuitBreaker.setMode` must be "normal", "forced-open", "forced-closed", "metrics-only" or "disabled", got "isolated"',
     );
   });
 });
@@ -294,10 +294,10 @@ describe("circuitBreaker.snapshot", () => {
   it.each([
     [null, "`circuitBreaker.restore` must be a snapshot of a circuit breaker, got null"],
     ["{}", '`circuitBreaker.restore` must be a snapshot of a circuit breaker, got "{}"'],
-    [{ ...valid, state: "ajar" }, '`circuitBreaker.restore.state` must be one of closed, open, half-open, got "ajar"'],
+    [{ ...valid, state: "ajar" }, '`circuitBreaker.restore.state` must be "closed", "open" or "half-open", got "ajar"'],
     [
       { ...valid, mode: undefined },
-      "`circuitBreaker.restore.mode` must be one of normal, forced-open, forced-closed, metrics-only, disabled, got undefined",
+      '`circuitBreaker.restore.mode` must be "normal", "forced-open", "forced-closed", "metrics-only" or "disabled", got undefined',
     ],
     [
       { ...valid, openForMs: -1 },

@@ -1,8 +1,8 @@
 // The options of the gate, whatever moves its limit: with their defaults, and checked.
 import { maxDelayMs, systemClock } from "./clock.ts";
 import type { ConcurrencyLimitOptions } from "./concurrency-limit.ts";
-import { checkInteger, checkName, checkNumber } from "./options.ts";
-import { checkQueueOrder } from "./wait-queue.ts";
+import { checkInteger, checkName, checkNumber, checkOneOf } from "./options.ts";
+import { queueOrders } from "./wait-queue.ts";
 
 type GateOptions = Omit<ConcurrencyLimitOptions, "maxConcurrent">;
 
@@ -21,7 +21,7 @@ export function gateOptions(place: string, options: GateOptions): Required<GateO
   checkName(`${place}.name`, name);
   checkInteger(`${place}.maxQueue`, maxQueue, 0);
   checkNumber(`${place}.maxWaitMs`, maxWaitMs, 0, maxDelayMs, true);
-  checkQueueOrder(`${place}.order`, order);
+  checkOneOf(`${place}.order`, order, queueOrders);
   checkNumber(`${place}.targetWaitMs`, targetWaitMs, 0, maxDelayMs, true);
   if (leaseMs !== undefined) checkNumber(`${place}.leaseMs`, leaseMs, 0, maxDelayMs, true);
   if (reclaimAfterMs !== undefined) checkNumber(`${place}.reclaimAfterMs`, reclaimAfterMs, 0, maxDelayMs, true);

@@ -5,20 +5,20 @@
 export class Permit {
   /** How much it counts. */
   readonly weight: number;
-  private readonly giveBack: () => void;
+  readonly #giveBack: () => void;
 
   constructor(weight: number, giveBack: () => void) {
     this.weight = weight;
-    this.giveBack = giveBack;
+    this.#giveBack = giveBack;
   }
 
   /** Gives the permit back. Calling it again does nothing. */
   release(): void {
-    this.giveBack();
+    this.#giveBack();
   }
 
   [Symbol.dispose](): void {
-    this.giveBack();
+    this.#giveBack();
   }
 }
 
@@ -36,30 +36,30 @@ export class HeldPermit {
 
 /** Permits that are taken back after a fixed time, the first to be due first. */
 export class DuePermits {
-  private readonly afterMs: number;
-  private readonly due = new Map<HeldPermit, number>();
+  readonly #afterMs: number;
+  readonly #due = new Map<HeldPermit, number>();
 
   constructor(afterMs: number) {
-    this.afterMs = afterMs;
+    this.#afterMs = afterMs;
   }
 
   get size(): number {
-    return this.due.size;
+    return this.#due.size;
   }
 
   add(permit: HeldPermit, nowMs: number): void {
-    this.due.set(permit, nowMs + this.afterMs);
+    this.#due.set(permit, nowMs + this.#afterMs);
   }
 
   delete(permit: HeldPermit): void {
-    this.due.delete(permit);
+    this.#due.delete(permit);
   }
 
   /** Takes out the next permit that is due. */
   take(nowMs: number): HeldPermit | undefined {
-    for (const [permit, dueMs] of this.due) {
+    for (const [permit, dueMs] of this.#due) {
       if (nowMs < dueMs) return undefined;
-      this.due.delete(permit);
+      this.#due.delete(permit);
       return permit;
     }
     return undefined;

@@ -2,6 +2,7 @@
 // outcome. It stands in `descend` and `ascend`; a policy only answers what is to happen next.
 import { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
+import { dueCut, unwind } from "./call-cut.ts";
 import { isRefusal, isTimeout } from "./errors.ts";
 import { account } from "./explain.ts";
 import type { Outcome, Policy } from "./policy.ts";
@@ -56,18 +57,17 @@ function stumble(call: Call, error: unknown): Turn {
   return "up";
 }
 
-// The outermost policy is called from a place of its own. In most programs it is always a timeout, and a call that always
-// finds the same class is inlined; the places of the others find many classes and are told the function instead.
+// The kinds that most programs have are called from a place of their own: it finds few classes, whose steps are inlined
+// there. The other place may find any number of classes, and is told the function instead: looking it up would cost more.
 
 function descend(call: Call, at: number): Turn {
-  const { policies, enters, entered } = call.pipeline;
+  const { policies, usual, enters, entered } = call.pipeline.route;
   const depth = policies.length;
   for (at = entered[at] as number; at < depth; at = entered[at + 1] as number) {
     call.at = at;
-    const step =
-      at === 0
-        ? (policies[0] as Required<Policy>).enter(call, 0)
-        : (enters[at] as Required<Policy>["enter"]).call(policies[at] as Policy, call, at);
+    const step = usual[at]
+      ? (policies[at] as Required<Policy>).enter(call, at)
+      : (enters[at] as Required<Policy>["enter"]).call(policies[at] as Policy, call, at);
     if (step === "pass") continue;
     if (step === "park") return "rest";
     call.at = at - 1;
@@ -80,15 +80,14 @@ function descend(call: Call, at: number): Turn {
 }
 
 function ascend(call: Call, at: number): Turn {
-  const { policies, leaves, left, leftOnSuccess } = call.pipeline;
+  const { policies, usual, leaves, left, leftOnSuccess } = call.pipeline.route;
   for (;;) {
     at = (call.outcome === "success" ? leftOnSuccess : left)[at + 1] as number;
     if (at < 0) return "settle";
     call.at = at;
-    const step =
-      at === 0
-        ? (policies[0] as Required<Policy>).leave(call, 0)
-        : (leaves[at] as Required<Policy>["leave"]).call(policies[at] as Policy, call, at);
+    const step = usual[at]
+      ? (policies[at] as Required<Policy>).leave(call, at)
+      : (leaves[at] as Required<Policy>["leave"]).call(policies[at] as Policy, call, at);
     if (step === "pass") at--;
     else if (step === "park") return "rest";
     else return again(call, at);
@@ -97,13 +96,13 @@ function ascend(call: Call, at: number): Turn {
 
 /** The policy at `at` sends the call down again, unless somebody has ended it meanwhile: an observer, the operation itself. */
 function again(call: Call, at: number): Turn {
-  const cut = call.dueCut();
+  const cut = dueCut(call);
   call.nextAttempt(at);
   call.at = at + 1;
   if (cut === null) return "down";
   call.pendingCut = null;
   call.conclude(cut.outcome, true, cut.error);
-  call.unwind(at, cut.at);
+  unwind(call, at, cut.at);
   call.at = cut.at - 1;
   return cut.at < 0 ? "settle" : "up";
 }

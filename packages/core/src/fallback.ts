@@ -4,6 +4,7 @@ import { OwnSignal } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import { isRefusal } from "./errors.ts";
 import { checkFunction, rejectOption } from "./options.ts";
+import { fallbackOrder } from "./order-rules.ts";
 import type { Outcome, Policy } from "./policy.ts";
 import { isThenable } from "./promise-parts.ts";
 import { timersAreShared } from "#timers";
@@ -99,6 +100,7 @@ class Failure implements FailedCall {
 
 class FallbackPolicy implements Policy {
   readonly kind = "fallback";
+  readonly orderRules = fallbackOrder;
   readonly reruns = true;
   readonly failuresOnly = true;
   private readonly handlers: readonly FallbackHandler[];

@@ -1,12 +1,14 @@
 // When a call is hedged, and which of its attempts answers it. The first attempt runs in the call itself and costs a timer; only a
 // hedge that is really sent is a fork of the call.
 import type { Call } from "./call.ts";
+import { forkInside } from "./call-inside.ts";
 import type { Clock } from "./clock.ts";
 import { isTimeout } from "./errors.ts";
 import { type Ended, endOf, Fork, isAnswer, Race, superseded, wasPushedBack } from "./hedge-race.ts";
 import type { Timers } from "./host-timers.ts";
 import { LatencyQuantile, stepMs } from "./latency-quantile.ts";
-import type { Outcome, Policy } from "./policy.ts";
+import { hedgeOrder } from "./order-rules.ts";
+import type { OrderRule, Outcome, Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import type { RetryBudget, RetryPermit } from "./retry-budget.ts";
 import { sharedTimers, timersAreShared } from "#timers";
@@ -22,6 +24,7 @@ export interface HedgeSettings {
 
 export class HedgePolicy implements Policy {
   readonly kind = "hedge";
+  readonly orderRules: readonly OrderRule[] = hedgeOrder;
   readonly repeats = true;
   readonly cuts = true;
   readonly maxAttempts: number;
@@ -146,7 +149,7 @@ export class HedgePolicy implements Policy {
     call.emit?.({ type: "hedge.started", pipeline: name, attempt: fork.attempt, delayMs });
     if (race.over !== null) return;
     if (race.attempts < this.maxAttempts) this.arm(race, nowMs);
-    fork.inner = call.fork(at, (result) => {
+    fork.inner = forkInside(call, at, (result) => {
       fork.result = result;
       if (fork.inner !== null) this.forkEnded(race, fork);
     });

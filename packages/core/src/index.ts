@@ -14,6 +14,7 @@ export type {
 } from "./backoff.ts";
 export type { OperationContext } from "./attempt.ts";
 export type { Call } from "./call.ts";
+export { forkInside, runInside } from "./call-inside.ts";
 export type { ExecuteOptions, Judgement, Operation } from "./execute-options.ts";
 export { cache } from "./cache.ts";
 export type { Cache, CacheOptions } from "./cache.ts";
@@ -83,7 +84,7 @@ export { fallback } from "./fallback.ts";
 export type { FailedCall, Fallback, FallbackHandler, FallbackOptions } from "./fallback.ts";
 export { pipeline } from "./pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./pipeline.ts";
-export type { EnterStep, GaveUp, LeaveStep, Outcome, Policy } from "./policy.ts";
+export type { EnterStep, GaveUp, LeaveStep, OrderRule, Outcome, Policy } from "./policy.ts";
 export { lowerPriority, priorityClassOf, priorityLevelOf, toPriority } from "./priority.ts";
 export type { PriorityClass } from "./priority.ts";
 export { gcra, gcraWaitMs, takeGcra } from "./gcra.ts";

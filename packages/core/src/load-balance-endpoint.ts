@@ -120,7 +120,7 @@ export class Endpoint<E> {
 
   /** Out of use: for how long, in milliseconds. */
   eject(nowMs: number, hintMs: number): number {
-    this.outForMs = this.outTime.next(nowMs, !this.out, hintMs);
+    this.outForMs = this.outTime.open(nowMs, !this.out, hintMs);
     this.out = true;
     this.untilMs = nowMs + this.outForMs;
     this.ejections++;
@@ -131,7 +131,7 @@ export class Endpoint<E> {
   /** In use again. */
   restore(nowMs: number): void {
     this.out = false;
-    this.outTime.closed(nowMs);
+    this.outTime.close(nowMs);
     this.begin();
   }
 

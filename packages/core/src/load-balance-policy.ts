@@ -1,7 +1,8 @@
 // Which endpoint a call goes to, what its end says about it, and which endpoints are out of use. Nothing here is driven by a
 // timer, because on Workers a timer dies with the request that started it: an endpoint comes back when a call looks at it.
 import type { Attempt, OperationContext } from "./attempt.ts";
-import { type Call, callsAround, isInside } from "./call.ts";
+import type { Call } from "./call.ts";
+import { callsAround, isInside } from "./call-inside.ts";
 import { hintOf, resultOf } from "./circuit-breaker-evidence.ts";
 import type { OpenTimeOptions } from "./circuit-breaker-open-time.ts";
 import type { Clock } from "./clock.ts";
@@ -9,7 +10,8 @@ import { isHeadgateError } from "./errors.ts";
 import { Endpoint } from "./load-balance-endpoint.ts";
 import type { EndpointSnapshot } from "./load-balance.ts";
 import { rejectOption } from "./options.ts";
-import type { Policy } from "./policy.ts";
+import { loadBalanceOrder } from "./order-rules.ts";
+import type { OrderRule, Policy } from "./policy.ts";
 import type { Random } from "./random.ts";
 import type { Trip } from "./trip.ts";
 
@@ -43,6 +45,7 @@ class Visit<E> {
 
 export class LoadBalancePolicy<E> implements Policy {
   readonly kind = "load-balance";
+  readonly orderRules: readonly OrderRule[] = loadBalanceOrder;
   readonly name: string;
   /** Endpoints out of use or probing. */
   ejected = 0;

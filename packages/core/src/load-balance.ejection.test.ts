@@ -7,6 +7,7 @@ import {
   type Policy,
   retry,
   timeWindow,
+  runInside,
 } from "@headgate/core";
 import { SeededRandom } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
@@ -315,7 +316,7 @@ describe("loadBalance: attempts of one call", () => {
           void Promise.resolve().then(() => {
             for (let i = 0; i < 2; i++) {
               call.attempt++;
-              call.runInside(at, () => {});
+              runInside(call, at, () => {});
             }
           });
           return "pass";

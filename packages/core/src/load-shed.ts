@@ -12,6 +12,7 @@ import type { ShedSignal } from "./load-shed-signals.ts";
 import { TenantUsages } from "./load-shed-tenants.ts";
 import { ShedThreshold } from "./load-shed-threshold.ts";
 import { checkFunction, checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
+import { loadShedOrder } from "./order-rules.ts";
 import type { Policy } from "./policy.ts";
 import { classOfRank, levelsPerClass, type PriorityClass, priorityClasses, ranks, toRank } from "./priority.ts";
 import { type Random, systemRandom } from "./random.ts";
@@ -67,6 +68,7 @@ const levelsPerHalving = (levelsPerClass - 1) / 10;
 
 class LoadShedPolicy implements Policy {
   readonly kind = "load-shed";
+  readonly orderRules = loadShedOrder;
   readonly name: string;
   private readonly signals: readonly ShedSignal[];
   private readonly tenantOf: ((call: Call) => string) | undefined;

@@ -31,6 +31,12 @@ export function checkNumber(place: string, value: unknown, min: number, max: num
   rejectOption(place, `a number ${above ? `above ${min}` : `of at least ${min}`} and at most ${max}`, value);
 }
 
+export function checkOneOf(place: string, value: unknown, allowed: readonly string[]): void {
+  if (allowed.includes(value as string)) return;
+  const quoted = allowed.map(show);
+  rejectOption(place, `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`, value);
+}
+
 export function checkName(place: string, value: unknown): void {
   if (typeof value === "string" && value.length > 0) return;
   rejectOption(place, "a string that is not empty", value);

@@ -1,18 +1,29 @@
 import { describe, expect, it } from "vitest";
 import {
+  adaptiveThrottle,
+  cache,
+  chaos,
   circuitBreaker,
   concurrencyLimit,
+  fallback,
   hedge,
+  loadBalance,
+  loadShed,
   pipeline,
   type Policy,
   PolicyOrderError,
+  rateLimit,
   retry,
+  singleFlight,
   timeout,
 } from "./index.ts";
 
-const fallbackLike: Policy = { kind: "fallback", leave: () => "pass" };
-const named = (kind: string): Policy => ({ kind, leave: () => "pass" });
 const limit = () => concurrencyLimit({ maxConcurrent: 1 });
+const empty = () => fallback({ handlers: [() => undefined] });
+const monkey = () => chaos({ rate: 0, inject: { type: "failure" } });
+const balance = () => loadBalance({ endpoints: ["a", "b"] });
+const stored = () => cache({ freshMs: 1000 });
+const paced = () => rateLimit({ limit: 1 });
 
 function problemsOf(...policies: Policy[]): readonly string[] {
   try {
@@ -29,14 +40,10 @@ describe("pipeline", () => {
     ["a retry inside a circuit breaker", [circuitBreaker(), retry()], "put the retry outside the circuit breaker"],
     ["a retry inside a limit", [limit(), retry()], "put the concurrency limit inside the retry"],
     ["a retry inside a retry", [retry(), retry()], "keep one of them"],
-    ["a fallback inside a retry", [retry(), fallbackLike], "put the fallback outside the retry"],
-    ["a fallback inside a breaker", [circuitBreaker(), fallbackLike], "put the fallback outside the circuit breaker"],
-    ["chaos outside what it is to test", [{ kind: "chaos", leave: () => "pass" }, retry()], "put chaos innermost"],
-    [
-      "a fallback inside a cache",
-      [{ kind: "cache", leave: () => "pass" }, fallbackLike],
-      "put the fallback outside the cache",
-    ],
+    ["a fallback inside a retry", [retry(), empty()], "put the fallback outside the retry"],
+    ["a fallback inside a breaker", [circuitBreaker(), empty()], "put the fallback outside the circuit breaker"],
+    ["chaos outside what it is to test", [monkey(), retry()], "put chaos innermost"],
+    ["a fallback inside a cache", [stored(), empty()], "put the fallback outside the cache"],
     [
       "an attempt timeout that is not shorter than the total one",
       [timeout({ timeoutMs: 100 }), retry(), timeout({ timeoutMs: 100 })],
@@ -55,13 +62,13 @@ describe("pipeline", () => {
       "put the hedge outside the circuit breaker",
     ],
     ["a hedge inside a limit", [limit(), hedge({ delayMs: 5 })], "put the concurrency limit inside the hedge"],
-    ["a fallback inside a hedge", [hedge({ delayMs: 5 }), fallbackLike], "put the fallback outside the hedge"],
+    ["a fallback inside a hedge", [hedge({ delayMs: 5 }), empty()], "put the fallback outside the hedge"],
     [
       "a single flight inside a hedge",
-      [hedge({ delayMs: 5 }), named("single-flight")],
+      [hedge({ delayMs: 5 }), singleFlight()],
       "put the single flight outside the hedge",
     ],
-    ["chaos outside a hedge", [named("chaos"), hedge({ delayMs: 5 })], "put chaos innermost"],
+    ["chaos outside a hedge", [monkey(), hedge({ delayMs: 5 })], "put chaos innermost"],
     [
       "a hedge that would come after the deadline",
       [timeout({ timeoutMs: 100 }), hedge({ delayMs: 100 })],
@@ -93,66 +100,79 @@ describe("pipeline", () => {
   it.each<[Policy, Policy, string]>([
     [limit(), retry(), "a permit would be held during the back-off, while nothing runs"],
     [retry(), retry(), "the attempts of two retries multiply"],
-    [retry(), fallbackLike, `the retry never sees ${unseen}`],
-    [circuitBreaker(), fallbackLike, `the circuit breaker never sees ${unseen}`],
-    [named("cache"), fallbackLike, "the cache would keep the answers that the fallback makes up"],
+    [retry(), empty(), `the retry never sees ${unseen}`],
+    [circuitBreaker(), empty(), `the circuit breaker never sees ${unseen}`],
+    [stored(), empty(), "the cache would keep the answers that the fallback makes up"],
     [timeout({ timeoutMs: 100 }), timeout({ timeoutMs: 100 }), notShorter],
     [timeout({ timeoutMs: 100 }), timeout({ timeoutMs: 101 }), notShorter],
     [timeout({ timeoutMs: 101 }), timeout({ timeoutMs: 100 }), idle],
-    ...[
-      fallbackLike,
-      timeout(),
-      retry(),
-      circuitBreaker(),
-      limit(),
-      named("adaptive-throttle"),
-      named("load-balance"),
-    ].map((inner): [Policy, Policy, string] => [named("chaos"), inner, hidden]),
-    ...["retry", "hedge"].map((kind): [Policy, Policy, string] => [
-      named("adaptive-throttle"),
-      named(kind),
+    ...[empty(), timeout(), retry(), circuitBreaker(), limit(), adaptiveThrottle(), balance()].map(
+      (inner): [Policy, Policy, string] => [monkey(), inner, hidden],
+    ),
+    ...[retry(), hedge()].map((inner): [Policy, Policy, string] => [
+      adaptiveThrottle(),
+      inner,
       "the adaptive throttle neither refuses nor sees the attempts that are made inside it, but only how they end in all",
     ]),
     [
-      named("adaptive-throttle"),
-      fallbackLike,
+      adaptiveThrottle(),
+      empty(),
       "the adaptive throttle never sees that calls are turned away which the fallback inside it answers",
     ],
     [
       circuitBreaker(),
-      named("adaptive-throttle"),
+      adaptiveThrottle(),
       "the adaptive throttle would refuse probes of the circuit, which stays half-open meanwhile",
     ],
-    ...["retry", "hedge"].map((kind): [Policy, Policy, string] => [
-      named("load-balance"),
-      named(kind),
+    ...[retry(), hedge()].map((inner): [Policy, Policy, string] => [
+      balance(),
+      inner,
       "every attempt would go to the endpoint of the first",
     ]),
-    ...["concurrency-limit", "rate-limit"].map((kind): [Policy, Policy, string] => [
-      named("load-balance"),
-      named(kind),
+    ...[limit(), paced()].map((inner): [Policy, Policy, string] => [
+      balance(),
+      inner,
       "the endpoint would be chosen before the call waits for its turn, and the wait taken for the endpoint's",
     ]),
-    [
-      named("load-balance"),
-      fallbackLike,
-      "the load balance never sees the failures that the fallback inside it answers",
-    ],
-    [limit(), named("adaptive-throttle"), "a call would wait for its permit only to be refused"],
+    [balance(), empty(), "the load balance never sees the failures that the fallback inside it answers"],
+    [limit(), adaptiveThrottle(), "a call would wait for its permit only to be refused"],
   ])("says why $0.kind may not stand outside $1.kind", (outer, inner, why) => {
     const problems = problemsOf(outer, inner);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(`${outer.kind} (policy 1) stands outside ${inner.kind} (policy 2): ${why}; `);
   });
 
-  it.each(["retry", "hedge", "concurrency-limit", "rate-limit", "cache", "single-flight", "fallback"])(
-    "accepts a %s between two timeouts, but not outside both",
-    (kind) => {
+  it.each<Policy>([retry(), hedge(), limit(), paced(), stored(), singleFlight(), empty()])(
+    "accepts a $kind between two timeouts, but not outside both",
+    (policy) => {
       const [outer, inner] = [timeout({ timeoutMs: 200 }), timeout({ timeoutMs: 100 })];
-      expect(problemsOf(outer, named(kind), inner)).toEqual([]);
-      expect(problemsOf(named(kind), outer, inner)).toHaveLength(1);
+      expect(problemsOf(outer, policy, inner)).toEqual([]);
+      expect(problemsOf(policy, outer, inner)).toHaveLength(1);
     },
   );
+
+  it.each<[Policy, string]>([
+    [retry(), "retry"],
+    [hedge(), "hedge"],
+    [limit(), "concurrency-limit"],
+  ])("refuses load shedding inside $0.kind", (outer, kind) => {
+    const shed = loadShed({ signals: [{ name: "none", read: () => 0 }] });
+    expect(problemsOf(outer, shed)).toEqual([
+      `${kind} (policy 1) stands outside load-shed (policy 2): it decides once, before anything waits; put load-shed outside.`,
+    ]);
+  });
+
+  it("asks a policy of the user's own for its rules", () => {
+    const audit: Policy = {
+      kind: "audit",
+      leave: () => "pass",
+      orderRules: [{ outer: ["audit"], inner: ["retry"], why: "it would see no attempt", fix: "put audit inside" }],
+    };
+    expect(problemsOf(audit, retry())).toEqual([
+      "audit (policy 1) stands outside retry (policy 2): it would see no attempt; put audit inside.",
+    ]);
+    expect(problemsOf(retry(), audit)).toEqual([]);
+  });
 
   it("names every wrong pair", () => {
     const problems = problemsOf(limit(), circuitBreaker(), retry());
@@ -170,13 +190,12 @@ describe("pipeline", () => {
   it("accepts the usual orders", () => {
     const total = timeout({ timeoutMs: 1000 });
     const attempt = timeout({ timeoutMs: 100 });
-    expect(problemsOf(fallbackLike, total, retry(), circuitBreaker(), limit(), attempt)).toEqual([]);
+    expect(problemsOf(empty(), total, retry(), circuitBreaker(), limit(), attempt)).toEqual([]);
     expect(problemsOf(total, retry(), hedge({ delayMs: 50 }), circuitBreaker(), limit(), attempt)).toEqual([]);
     expect(problemsOf(total, hedge(), attempt)).toEqual([]);
     expect(problemsOf(total, limit(), attempt)).toEqual([]);
-    const [throttle, balance] = [named("adaptive-throttle"), named("load-balance")];
-    const everything = [retry(), named("hedge"), throttle, circuitBreaker(), limit(), balance, attempt, named("chaos")];
-    expect(problemsOf(fallbackLike, total, named("rate-limit"), ...everything)).toEqual([]);
+    const attempts = [retry(), hedge(), adaptiveThrottle(), circuitBreaker(), limit(), balance(), attempt, monkey()];
+    expect(problemsOf(empty(), total, paced(), ...attempts)).toEqual([]);
     expect(problemsOf(limit(), circuitBreaker(), attempt)).toEqual([]);
   });
 
@@ -188,12 +207,12 @@ describe("pipeline", () => {
 
 describe("Pipeline.describe", () => {
   it("gives a line to each policy, outermost first", () => {
-    const described = pipeline("orders", timeout({ timeoutMs: 2000 }), fallbackLike)
+    const described = pipeline("orders", timeout({ timeoutMs: 2000 }), { kind: "audit", leave: () => "pass" })
       .describe()
       .split("\n");
     expect(described[0]).toBe('pipeline "orders"');
     expect(described[1]).toMatch(/^ {2}timeout/);
-    expect(described[2]).toBe("  fallback");
+    expect(described[2]).toBe("  audit");
     expect(described[3]).toBe("  operation");
   });
 

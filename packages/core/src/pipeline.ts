@@ -5,6 +5,7 @@ import type { ExecuteOptions, Judgement, Operation } from "./execute-options.ts"
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { follow, goDown, type OperationResult, settle, toResult } from "./engine.ts";
 import { InvalidOptionError, TimeoutError, withoutStack } from "./errors.ts";
+import { both, guarded } from "./guarded-observer.ts";
 import type { Meter, PipelineMeter } from "./meter.ts";
 import type { HeadgateEvent, Observer } from "./observer.ts";
 import { checkFunction, checkName, rejectOption } from "./options.ts";
@@ -12,6 +13,7 @@ import { checkOrder } from "./order.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { linkTo } from "./signal-link.ts";
+import { Route } from "./route.ts";
 import type { Tracer } from "./tracer.ts";
 
 export interface PipelineOptions extends Judgement<unknown> {
@@ -35,15 +37,7 @@ export class Pipeline {
   readonly name: string;
   readonly policies: readonly Policy[];
   readonly clock: Clock;
-  /** The steps of each policy, apart from it: one place calls all of them, and a field of many classes is slow to read. */
-  readonly enters: readonly Policy["enter"][];
-  readonly leaves: readonly Policy["leave"][];
-  /** For each place, that of the next policy from there on inwards that has an `enter`. */
-  readonly entered: readonly number[];
-  /** For each place, that of the next policy outside it that has a `leave`; -1 without any. */
-  readonly left: readonly number[];
-  /** The same of the policies that are asked on success too. */
-  readonly leftOnSuccess: readonly number[];
+  readonly route: Route;
   /** Whether a policy of this pipeline can end a call from outside: then an attempt's signal is its own. */
   readonly cuts: boolean;
   /** The place of the outermost policy that runs caller's code again; one past the last without any. */
@@ -59,14 +53,14 @@ export class Pipeline {
   /** Whether somebody wants to know how calls end, and how long they take. */
   readonly timed: boolean;
   readonly tracer: Tracer | undefined;
-  private readonly options: PipelineOptions;
-  private readonly isInner: boolean;
-  private readonly observe: ((event: HeadgateEvent) => void) | undefined;
-  private readonly meter: PipelineMeter | undefined;
+  readonly #options: PipelineOptions;
+  readonly #isInner: boolean;
+  readonly #observe: ((event: HeadgateEvent) => void) | undefined;
+  readonly #meter: PipelineMeter | undefined;
   /** Calls that are not settled yet. On Workers a call whose request was killed never is. */
   inFlight = 0;
-  /** For each place, what is inside it as a pipeline, once that was asked for. */
-  private readonly insides: (Pipeline | undefined)[] = [];
+  /** @internal For each place, what is inside it as a pipeline, once that was asked for. */
+  readonly insides: (Pipeline | undefined)[] = [];
 
   /** @param within the pipeline that this one is the inner part of, and the place that it begins after. */
   constructor(
@@ -76,23 +70,14 @@ export class Pipeline {
   ) {
     const { name, clock = systemClock, observer, meter, tracer } = options;
     const { isFailure, isIgnored, isOverload, discard, retryAfterMs } = options;
-    this.options = options;
-    this.isInner = within !== undefined;
+    this.#options = options;
+    this.#isInner = within !== undefined;
     this.name = name;
     this.policies = policies;
-    this.enters = policies.map(({ enter }) => enter);
-    this.leaves = policies.map(({ leave }) => leave);
-    const depth = policies.length;
-    const outwards = (asked: (policy: Policy) => boolean) =>
-      Array.from({ length: depth + 1 }, (_, from) => policies.findLastIndex((policy, i) => i < from && asked(policy)));
-    this.entered = Array.from({ length: depth + 1 }, (_, from) => {
-      const next = policies.findIndex((policy, i) => i >= from && policy.enter !== undefined);
-      return next < 0 ? depth : next;
-    });
-    this.left = outwards(({ leave }) => leave !== undefined);
-    this.leftOnSuccess = outwards(({ leave, failuresOnly }) => leave !== undefined && failuresOnly !== true);
+    this.route = new Route(policies);
     this.clock = clock;
     this.cuts = policies.some((policy) => policy.cuts === true);
+    const depth = policies.length;
     // -1: what is outside this part repeats, so that all of it is inside.
     const first = (wanted: (policy: Policy) => boolean, outside: number | undefined) => {
       if (within !== undefined && within.at >= (outside as number)) return -1;
@@ -103,12 +88,12 @@ export class Pipeline {
     this.firstRerun = first(({ repeats, reruns }) => repeats === true || reruns === true, within?.outer.firstRerun);
     this.nothingKept = policies.map(() => undefined);
     this.judgement = { isFailure, isIgnored, isOverload, discard, retryAfterMs };
-    this.meter = meter?.meterOf(name);
+    this.#meter = meter?.meterOf(name);
     this.tracer = tracer;
     this.timed = observer !== undefined || meter !== undefined || tracer !== undefined;
-    this.observe = observer && guarded(observer);
-    const counted = this.meter?.observer && guarded(this.meter.observer);
-    this.emit = this.observe && counted ? both(this.observe, counted) : (this.observe ?? counted);
+    this.#observe = observer && guarded(observer);
+    const counted = this.#meter?.observer && guarded(this.#meter.observer);
+    this.emit = this.#observe && counted ? both(this.#observe, counted) : (this.#observe ?? counted);
   }
 
   /**
@@ -119,7 +104,7 @@ export class Pipeline {
    * the policy that decided: `TimeoutError`, `CircuitOpenError`, `ConcurrencyLimitError`, …
    */
   execute<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<T> {
-    const call = this.begin(operation, options);
+    const call = this.#begin(operation, options);
     if (call.phase === "done")
       return (call.threw ? rejectLater(call.result) : Promise.resolve(call.result)) as Promise<T>;
     if (endsWithOperation(call)) {
@@ -137,7 +122,7 @@ export class Pipeline {
    * callers who want to know how the call counted.
    */
   attempt<T>(operation: Operation<T>, options?: ExecuteOptions<T>): Promise<OperationResult<T>> {
-    const call = this.begin(operation, options);
+    const call = this.#begin(operation, options);
     if (call.phase === "done") return Promise.resolve(toResult(call)) as Promise<OperationResult<T>>;
     if (endsWithOperation(call)) {
       call.resolve = follow;
@@ -148,41 +133,26 @@ export class Pipeline {
     return promise as Promise<OperationResult<T>>;
   }
 
-  /** @internal What is inside the policy at `at`, as a pipeline of its own: for `Call.runInside`. */
-  inside(at: number): Pipeline {
-    return (this.insides[at] ??= new Pipeline(
-      {
-        ...this.judgement,
-        name: this.name,
-        clock: this.clock,
-        observer: this.emit && withoutSettled(this.emit),
-        tracer: this.tracer,
-      },
-      this.policies.slice(at + 1),
-      { outer: this, at },
-    ));
-  }
-
-  /** @internal The same for other policies and another judgement: who is told, counts and traces stays. */
+  /** @internal This pipeline with other policies and another judgement: who is told, counts and traces stays. */
   rebuilt(judgement: Judgement<unknown>, policies: readonly Policy[]): Pipeline {
-    return new Pipeline({ ...this.options, ...judgement }, policies);
+    return new Pipeline({ ...this.#options, ...judgement }, policies);
   }
 
   /** Sends a call on its way, until it is settled or waits for something. */
-  private begin<T>(operation: Operation<T>, options: ExecuteOptions<T> | undefined): Call {
-    const run = this.tracer === undefined ? operation : this.traced(this.tracer, operation);
+  #begin<T>(operation: Operation<T>, options: ExecuteOptions<T> | undefined): Call {
+    const run = this.tracer === undefined ? operation : this.#traced(this.tracer, operation);
     const call = new Call(this, run, (options as ExecuteOptions<unknown> | undefined) ?? noOptions);
     if (this.timed) call.start(this.clock.now());
-    if (options !== undefined && !this.admits(call, options)) {
+    if (options !== undefined && !this.#admits(call, options)) {
       settle(call);
       return call;
     }
     goDown(call, 0);
-    if (options !== undefined && call.phase !== "done") this.watch(call, options);
+    if (options !== undefined && call.phase !== "done") this.#watch(call, options);
     return call;
   }
 
-  private traced(tracer: Tracer, operation: Operation<unknown>): Operation<unknown> {
+  #traced(tracer: Tracer, operation: Operation<unknown>): Operation<unknown> {
     try {
       return tracer.trace(this.name, operation);
     } catch {
@@ -191,7 +161,7 @@ export class Pipeline {
   }
 
   /** Whether the caller wants the call at all. */
-  private admits(call: Call, { signal, deadline }: ExecuteOptions<never>): boolean {
+  #admits(call: Call, { signal, deadline }: ExecuteOptions<never>): boolean {
     if (signal?.aborted) {
       call.conclude("ignored", true, signal.reason);
       return false;
@@ -199,13 +169,13 @@ export class Pipeline {
     if (deadline === undefined || this.clock.now() < deadline) return true;
     const error = Number.isNaN(deadline)
       ? new InvalidOptionError("execute.deadline", "a time on the pipeline's clock", "NaN")
-      : this.deadlineError(0);
+      : this.#deadlineError(0);
     call.conclude("ignored", true, error);
     return false;
   }
 
   /** The call is under way: its caller may still leave, or be out of time. */
-  private watch(call: Call, { signal, deadline }: ExecuteOptions<never>): void {
+  #watch(call: Call, { signal, deadline }: ExecuteOptions<never>): void {
     // The operation's first part may have aborted it.
     if (signal?.aborted) return call.cut(-1, "ignored", signal.reason);
     if (signal) call.link = linkTo(signal, call);
@@ -213,11 +183,11 @@ export class Pipeline {
     const leftMs = Math.max(0, deadline - this.clock.now());
     call.deadlineTimer = this.clock.after(Math.min(leftMs, maxDelayMs), () => {
       // One microtask later, as for any timeout: a result that is already there wins, and so does the caller's abort.
-      void Promise.resolve().then(() => call.cut(-1, "ignored", this.deadlineError(leftMs)));
+      void Promise.resolve().then(() => call.cut(-1, "ignored", this.#deadlineError(leftMs)));
     });
   }
 
-  private deadlineError(leftMs: number): TimeoutError {
+  #deadlineError(leftMs: number): TimeoutError {
     const error = withoutStack(() => new TimeoutError(leftMs, "deadline"));
     error.pipeline = this.name;
     return error;
@@ -244,17 +214,17 @@ export class Pipeline {
   /** @internal The engine's last word on a call. */
   report(call: Call): void {
     try {
-      this.meter?.settled(call);
+      this.#meter?.settled(call);
     } catch {
       // As for an observer.
     }
     try {
       // Work inside a call is no call of a caller's.
-      if (!this.isInner) this.tracer?.settled(call);
+      if (!this.#isInner) this.tracer?.settled(call);
     } catch {
       // As for an observer.
     }
-    this.observe?.({
+    this.#observe?.({
       type: "pipeline.settled",
       pipeline: this.name,
       outcome: call.outcome,
@@ -279,30 +249,6 @@ function rejectLater(error: unknown): Promise<never> {
   return new Promise((_, reject) => {
     void Promise.resolve().then(() => reject(error));
   });
-}
-
-/** Work inside a call is no call of a caller's, and is not counted as one. */
-function withoutSettled(emit: (event: HeadgateEvent) => void): Observer {
-  return (event) => {
-    if (event.type !== "pipeline.settled") emit(event);
-  };
-}
-
-function both(first: (event: HeadgateEvent) => void, second: (event: HeadgateEvent) => void): typeof first {
-  return (event) => {
-    first(event);
-    second(event);
-  };
-}
-
-function guarded(observer: Observer): (event: HeadgateEvent) => void {
-  return (event) => {
-    try {
-      observer(event);
-    } catch {
-      // Telling must not change a call.
-    }
-  };
 }
 
 /**

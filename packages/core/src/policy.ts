@@ -31,6 +31,22 @@ export type LeaveStep = "pass" | "park" | "again";
  */
 export type GaveUp = "attempts" | "deadline" | "budget" | "push-back";
 
+/** Two policies of which one can never act, or works against the other, when they stand like this. */
+export interface OrderRule {
+  /** Kinds of the one that stands further out. */
+  readonly outer: readonly string[];
+  /** Kinds of the one that stands further in. */
+  readonly inner: readonly string[];
+  /**
+   * Whether the pair is wrong; `between` are the policies from the outer to the inner one, without these.
+   * @default always
+   */
+  readonly applies?: (outer: Policy, inner: Policy, between: readonly Policy[]) => boolean;
+  /** What is wrong with it, and what to do, for the message: `"the attempts of two retries multiply"`, `"keep one of them"`. */
+  readonly why: string;
+  readonly fix: string;
+}
+
 export interface Policy {
   /** The feature's name, kebab-case: `"circuit-breaker"`. Errors, events and metrics carry it. */
   readonly kind: string;
@@ -41,6 +57,8 @@ export interface Policy {
    * one that repeats, wakes the call in its own asynchronous context.
    */
   readonly reruns?: boolean;
+  /** The orders that this policy has no place in. A pipeline with one of them is refused when it is made. */
+  readonly orderRules?: readonly OrderRule[];
   /** What the policy does and with which settings, in a few words for people: `"2000 ms"`. The kind stands before it. */
   readonly describe?: () => string;
   /**

@@ -13,7 +13,7 @@ describe("toPriority", () => {
   itRefuses(
     [
       () => toPriority("high" as never),
-      '`toPriority.priorityClass` must be one of sheddable, sheddable-plus, normal, critical, critical-plus, got "high"',
+      '`toPriority.priorityClass` must be "sheddable", "sheddable-plus", "normal", "critical" or "critical-plus", got "high"',
     ],
     [() => toPriority("normal", 128), "`toPriority.level` must be an integer from 0 to 127, got 128"],
     [() => toPriority("normal", -1), "`toPriority.level` must be an integer from 0 to 127, got -1"],

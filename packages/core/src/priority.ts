@@ -5,7 +5,7 @@
 // Source of the classes: criticality in "Handling Overload" of Google's "Site Reliability Engineering", with one in the
 // middle for everything that has no word of its own. Source of the levels: DAGOR ("Overload Control for Scaling WeChat
 // Microservices", 2018), which orders users inside a business.
-import { checkInteger, rejectOption } from "./options.ts";
+import { checkInteger, checkOneOf } from "./options.ts";
 
 /**
  * What a call matters, most first. `critical-plus`: what must not fail before everything else has; `critical`: somebody waits
@@ -42,10 +42,9 @@ export const ranks: number = priorityClasses.length * levelsPerClass;
  * @throws {InvalidOptionError} for what is no class or no level.
  */
 export function toPriority(priorityClass: PriorityClass, level = 0): number {
-  const at = priorityClasses.indexOf(priorityClass);
-  if (at < 0) rejectOption("toPriority.priorityClass", `one of ${priorityClasses.join(", ")}`, priorityClass);
+  checkOneOf("toPriority.priorityClass", priorityClass, priorityClasses);
   checkInteger("toPriority.level", level, 0, levelsPerClass - 1);
-  return lowest + at * levelsPerClass + level;
+  return lowest + priorityClasses.indexOf(priorityClass) * levelsPerClass + level;
 }
 
 /** The priority's place among all ranks, the lowest first. Numbers beyond the classes belong to the outermost ones. */

@@ -2,7 +2,7 @@
 // with the time at which it will not be, or waits for it in order.
 import type { Call } from "./call.ts";
 import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
-import { checkFunction, checkInteger, checkName, checkNumber, rejectOption } from "./options.ts";
+import { checkFunction, checkInteger, checkName, checkNumber, checkOneOf, rejectOption } from "./options.ts";
 import type { Policy } from "./policy.ts";
 import type { RateLimitBackend } from "./rate-limit-backend.ts";
 import { RateLimitPolicy } from "./rate-limit-policy.ts";
@@ -106,8 +106,7 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
   checkNumber("rateLimit.limit", limit, 0, Number.MAX_SAFE_INTEGER, true);
   checkNumber("rateLimit.windowMs", windowMs, 0, maxDelayMs, true);
   checkNumber("rateLimit.burst", burst, 0, Number.MAX_SAFE_INTEGER, true);
-  if (algorithm !== "gcra" && algorithm !== "token-bucket")
-    rejectOption("rateLimit.algorithm", '"gcra" or "token-bucket"', algorithm);
+  checkOneOf("rateLimit.algorithm", algorithm, ["gcra", "token-bucket"]);
   checkNumber("rateLimit.maxWaitMs", maxWaitMs, 0, maxDelayMs);
   checkInteger("rateLimit.maxQueue", maxQueue, 0);
   if (key !== undefined) checkFunction("rateLimit.key", key);
@@ -117,8 +116,7 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
   if (backend !== undefined && maxWaitMs > 0)
     rejectOption("rateLimit.maxWaitMs", "0 with a backend, which keeps no queue", maxWaitMs);
   checkNumber("rateLimit.backendTimeoutMs", backendTimeoutMs, 0, maxDelayMs, true);
-  if (onBackendFailure !== "open" && onBackendFailure !== "closed")
-    rejectOption("rateLimit.onBackendFailure", '"open" or "closed"', onBackendFailure);
+  checkOneOf("rateLimit.onBackendFailure", onBackendFailure, ["open", "closed"]);
   return new RateLimitPolicy({
     name,
     limit,

@@ -5,6 +5,7 @@ import type { Call } from "./call.ts";
 import { type Clock, type ClockTimer, maxDelayMs, systemClock } from "./clock.ts";
 import { isHeadgateError } from "./errors.ts";
 import { checkFunction, checkInteger, checkNumber } from "./options.ts";
+import { retryOrder } from "./order-rules.ts";
 import type { GaveUp, Outcome, Policy } from "./policy.ts";
 import { type Random, systemRandom } from "./random.ts";
 import { checkBudget, type RetryBudget, type RetryPermit } from "./retry-budget.ts";
@@ -77,20 +78,29 @@ interface Tries {
   gaveUp: GaveUp | undefined;
 }
 
+/** What is counted, and told, of each reason to give up. */
+const endings = {
+  attempts: { count: "exhausted", type: "retry.exhausted" },
+  deadline: { count: "outOfTime", type: undefined },
+  budget: { count: "budgetDenied", type: "retry.budget-denied" },
+  "push-back": { count: "pushedBack", type: "retry.pushed-back" },
+} as const;
+
 class RetryPolicy implements Policy {
   readonly kind = "retry";
+  readonly orderRules = retryOrder;
   readonly repeats = true;
   /** A budget that counts calls is told of the end of each. */
   readonly failuresOnly: boolean;
   readonly enter?: (call: Call) => "pass";
   readonly maxAttempts: number;
-  private readonly backoff: Backoff;
-  private readonly shouldRetry: (attempt: FailedAttempt) => boolean;
-  private readonly maxRetryAfterMs: number;
-  private readonly minAttemptMs: number;
   readonly budget: RetryBudget | undefined;
-  private readonly clock: Clock;
-  private readonly random: Random;
+  readonly #backoff: Backoff;
+  readonly #shouldRetry: (attempt: FailedAttempt) => boolean;
+  readonly #maxRetryAfterMs: number;
+  readonly #minAttemptMs: number;
+  readonly #clock: Clock;
+  readonly #random: Random;
 
   retries = 0;
   exhausted = 0;
@@ -98,22 +108,43 @@ class RetryPolicy implements Policy {
   budgetDenied = 0;
   pushedBack = 0;
 
-  constructor(options: Required<RetryOptions>) {
-    this.maxAttempts = options.maxAttempts;
-    this.backoff = options.backoff;
-    this.shouldRetry = options.shouldRetry;
-    this.maxRetryAfterMs = options.maxRetryAfterMs;
-    this.minAttemptMs = options.minAttemptMs;
-    this.budget = options.budget;
-    this.clock = options.clock;
-    this.random = options.random;
-    this.failuresOnly = this.budget?.callStarted === undefined;
-    if (!this.failuresOnly) this.enter = (call) => this.begin(call);
+  constructor(options: RetryOptions) {
+    const {
+      maxAttempts = 3,
+      backoff = exponentialBackoff(),
+      shouldRetry = () => true,
+      maxRetryAfterMs = 30_000,
+      minAttemptMs = 1,
+      budget,
+      clock = systemClock,
+      random = systemRandom,
+    } = options;
+    checkInteger("retry.maxAttempts", maxAttempts, 1);
+    checkFunction("retry.backoff", backoff);
+    checkFunction("retry.shouldRetry", shouldRetry);
+    checkNumber("retry.maxRetryAfterMs", maxRetryAfterMs, 0, maxDelayMs);
+    checkNumber("retry.minAttemptMs", minAttemptMs, 0, maxDelayMs);
+    checkBudget("retry.budget", budget);
+    this.maxAttempts = maxAttempts;
+    this.budget = budget;
+    this.#backoff = backoff;
+    this.#shouldRetry = shouldRetry;
+    this.#maxRetryAfterMs = maxRetryAfterMs;
+    this.#minAttemptMs = minAttemptMs;
+    this.#clock = clock;
+    this.#random = random;
+    this.failuresOnly = budget?.callStarted === undefined;
+    if (!this.failuresOnly) {
+      this.enter = (call) => {
+        budget?.callStarted?.(call);
+        return "pass";
+      };
+    }
   }
 
   leave(call: Call, at: number): "pass" | "park" | "again" {
-    if (this.budget === undefined) return call.cutting ? "pass" : this.afterFailure(call, at);
-    return this.leaveBudget(call, at, this.budget);
+    if (this.budget === undefined) return call.cutting ? "pass" : this.#afterFailure(call, at);
+    return this.#leaveBudget(call, at, this.budget);
   }
 
   interrupt(call: Call, at: number): void {
@@ -131,13 +162,8 @@ class RetryPolicy implements Policy {
     return `${this.maxAttempts} attempts`;
   }
 
-  private begin(call: Call): "pass" {
-    this.budget?.callStarted?.(call);
-    return "pass";
-  }
-
   /** What was taken for the attempt that comes up here goes back, and the end of the call is told. */
-  private leaveBudget(call: Call, at: number, budget: RetryBudget): "pass" | "park" | "again" {
+  #leaveBudget(call: Call, at: number, budget: RetryBudget): "pass" | "park" | "again" {
     if (call.attempt > 1) {
       const tries = call.recall(at) as Tries | undefined;
       tries?.permit?.release();
@@ -145,28 +171,29 @@ class RetryPolicy implements Policy {
     }
     let step: "pass" | "park" | "again" = "pass";
     try {
-      if (!call.cutting && call.outcome !== "success") step = this.afterFailure(call, at);
+      if (!call.cutting && call.outcome !== "success") step = this.#afterFailure(call, at);
     } finally {
       if (step === "pass") budget.callEnded?.();
     }
     return step;
   }
 
-  private afterFailure(call: Call, at: number): "pass" | "park" | "again" {
+  #afterFailure(call: Call, at: number): "pass" | "park" | "again" {
     let tries = call.recall(at) as Tries | undefined;
     if (tries === undefined) {
       tries = { count: 0, delayMs: 0, timer: null, permit: null, gaveUp: undefined };
       call.keep(at, tries);
     }
     tries.count++;
-    if (!this.mayRetry(call, tries.count)) return "pass";
-    if (call.pushedBack) return this.giveUp(call, tries, "push-back");
-    if (tries.count >= this.maxAttempts) return this.giveUp(call, tries, "attempts");
-    const delayMs = this.delay(call, tries);
+    if (!this.#mayRetry(call, tries.count)) return "pass";
+    if (call.pushedBack) return this.#giveUp(call, tries, "push-back");
+    if (tries.count >= this.maxAttempts) return this.#giveUp(call, tries, "attempts");
+    const delayMs = this.#delay(call, tries);
     // Less than a host timer can tell is not worth reading the clock for: the deadline itself will end the call.
-    const neededMs = delayMs + this.minAttemptMs;
-    if (neededMs > 1 && neededMs >= call.remainingMs()) return this.giveUp(call, tries, "deadline");
-    if (this.budget !== undefined && !this.affords(this.budget, call, tries)) return this.giveUp(call, tries, "budget");
+    const neededMs = delayMs + this.#minAttemptMs;
+    if (neededMs > 1 && neededMs >= call.remainingMs()) return this.#giveUp(call, tries, "deadline");
+    if (this.budget !== undefined && !this.#affords(this.budget, call, tries))
+      return this.#giveUp(call, tries, "budget");
     this.retries++;
     call.emit?.({
       type: "retry.scheduled",
@@ -179,58 +206,43 @@ class RetryPolicy implements Policy {
     else call.history.push(call.result);
     if (!call.threw) call.discard(call.result);
     if (delayMs <= 0) return "again";
-    this.wait(call, at, tries, delayMs);
+    this.#wait(call, at, tries, delayMs);
     return "park";
   }
 
-  private giveUp(call: Call, tries: Tries, why: GaveUp): "pass" {
+  #giveUp(call: Call, tries: Tries, why: GaveUp): "pass" {
     if (this.maxAttempts === 1) return "pass";
     tries.gaveUp = why;
-    if (why === "deadline") this.outOfTime++;
-    else if (why === "attempts") {
-      this.exhausted++;
-      this.tell("retry.exhausted", call, tries.count);
-    } else if (why === "budget") {
-      this.budgetDenied++;
-      this.tell("retry.budget-denied", call, tries.count);
-    } else {
-      this.pushedBack++;
-      this.tell("retry.pushed-back", call, tries.count);
-    }
+    const { count, type } = endings[why];
+    this[count]++;
+    if (type !== undefined)
+      call.emit?.({ type, pipeline: call.pipeline.name, attempts: tries.count, result: call.result });
     return "pass";
   }
 
-  private tell(
-    type: "retry.exhausted" | "retry.budget-denied" | "retry.pushed-back",
-    call: Call,
-    attempts: number,
-  ): void {
-    call.emit?.({ type, pipeline: call.pipeline.name, attempts, result: call.result });
-  }
-
-  private affords(budget: RetryBudget, call: Call, tries: Tries): boolean {
+  #affords(budget: RetryBudget, call: Call, tries: Tries): boolean {
     const taken = budget.tryAcquire(call);
     if (typeof taken === "object") tries.permit = taken;
     return taken !== false;
   }
 
-  private mayRetry(call: Call, attempt: number): boolean {
+  #mayRetry(call: Call, attempt: number): boolean {
     const { outcome } = call;
     if (outcome === "success") return false;
     if (outcome === "ignored" && !(reopensInMs(call) < call.remainingMs())) return false;
-    return this.shouldRetry({ result: call.result, threw: call.threw, outcome, attempt });
+    return this.#shouldRetry({ result: call.result, threw: call.threw, outcome, attempt });
   }
 
-  private delay(call: Call, tries: Tries): number {
-    tries.delayMs = Math.min(this.backoff(tries.count, this.random, tries.delayMs), maxDelayMs);
+  #delay(call: Call, tries: Tries): number {
+    tries.delayMs = Math.min(this.#backoff(tries.count, this.#random, tries.delayMs), maxDelayMs);
     if (call.outcome === "ignored") return Math.max(tries.delayMs, reopensInMs(call));
     const hintMs = call.retryAfterMs();
-    return hintMs === undefined ? tries.delayMs : Math.max(tries.delayMs, Math.min(hintMs, this.maxRetryAfterMs));
+    return hintMs === undefined ? tries.delayMs : Math.max(tries.delayMs, Math.min(hintMs, this.#maxRetryAfterMs));
   }
 
   // Apart, so that a call that does not wait does not allocate the closure's context.
-  private wait(call: Call, at: number, tries: Tries, delayMs: number): void {
-    tries.timer = this.clock.after(delayMs, () => {
+  #wait(call: Call, at: number, tries: Tries, delayMs: number): void {
+    tries.timer = this.#clock.after(delayMs, () => {
       tries.timer = null;
       call.again(at);
     });
@@ -256,30 +268,5 @@ function reopensInMs(call: Call): number {
  * @throws {InvalidOptionError} for options out of bounds.
  */
 export function retry(options: RetryOptions = {}): Retry {
-  const {
-    maxAttempts = 3,
-    backoff = exponentialBackoff(),
-    shouldRetry = () => true,
-    maxRetryAfterMs = 30_000,
-    minAttemptMs = 1,
-    budget,
-    clock = systemClock,
-    random = systemRandom,
-  } = options;
-  checkInteger("retry.maxAttempts", maxAttempts, 1);
-  checkFunction("retry.backoff", backoff);
-  checkFunction("retry.shouldRetry", shouldRetry);
-  checkNumber("retry.maxRetryAfterMs", maxRetryAfterMs, 0, maxDelayMs);
-  checkNumber("retry.minAttemptMs", minAttemptMs, 0, maxDelayMs);
-  checkBudget("retry.budget", budget);
-  return new RetryPolicy({
-    maxAttempts,
-    backoff,
-    shouldRetry,
-    maxRetryAfterMs,
-    minAttemptMs,
-    budget,
-    clock,
-    random,
-  });
+  return new RetryPolicy(options);
 }

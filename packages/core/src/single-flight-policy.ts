@@ -4,9 +4,11 @@
 // On Workers a request that is killed never settles what it has started, so that nobody waits for another's operation
 // without a timer of their own.
 import type { Call } from "./call.ts";
+import { runInside } from "./call-inside.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 import type { OperationResult } from "./engine.ts";
-import type { Policy } from "./policy.ts";
+import { singleFlightOrder } from "./order-rules.ts";
+import type { OrderRule, Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import type { SingleFlightOptions } from "./single-flight.ts";
 
@@ -78,6 +80,7 @@ class Passenger {
 
 export class SingleFlightPolicy implements Policy {
   readonly kind = "single-flight";
+  readonly orderRules: readonly OrderRule[] = singleFlightOrder;
   private readonly key: (call: Call) => string | undefined;
   private readonly maxWaitMs: number;
   private readonly maxKeys: number;
@@ -146,7 +149,7 @@ export class SingleFlightPolicy implements Policy {
     call.keep(at, passenger);
     this.flights.delete(flight.key);
     this.flights.set(flight.key, flight);
-    const inner = call.runInside(at, (result) => this.land(flight, result));
+    const inner = runInside(call, at, (result) => this.land(flight, result));
     flight.inner = inner;
     if (flight.result !== null && !passenger.gone) {
       this.take(passenger, flight.result);

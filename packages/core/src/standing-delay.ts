@@ -12,10 +12,10 @@ const memoryMs = 16 * intervalMs;
 export class StandingDelay {
   readonly targetMs: number;
   /** When somebody first waited for longer than the target, with nobody since who did not; `Infinity` without one. */
-  private aboveSinceMs = Number.POSITIVE_INFINITY;
-  private lastRefusedMs = Number.NEGATIVE_INFINITY;
-  private lastStoodMs = Number.NEGATIVE_INFINITY;
-  private standing = false;
+  #aboveSinceMs = Number.POSITIVE_INFINITY;
+  #lastRefusedMs = Number.NEGATIVE_INFINITY;
+  #lastStoodMs = Number.NEGATIVE_INFINITY;
+  #standing = false;
 
   constructor(targetMs: number) {
     this.targetMs = targetMs;
@@ -23,31 +23,31 @@ export class StandingDelay {
 
   /** Whether the queue stands. A clock that was set back ends it. */
   at(nowMs: number): boolean {
-    const sinceMs = nowMs - this.lastRefusedMs;
-    if (this.standing && (sinceMs >= intervalMs || sinceMs < 0)) {
-      this.standing = false;
-      this.lastStoodMs = this.lastRefusedMs;
+    const sinceMs = nowMs - this.#lastRefusedMs;
+    if (this.#standing && (sinceMs >= intervalMs || sinceMs < 0)) {
+      this.#standing = false;
+      this.#lastStoodMs = this.#lastRefusedMs;
     }
-    return this.standing;
+    return this.#standing;
   }
 
   /** A waiter goes on after so long. A queue that it leaves empty does not stand. */
   waited(nowMs: number, waitMs: number, othersWait: boolean): void {
     if (this.at(nowMs)) return;
-    if (waitMs <= this.targetMs || !othersWait) this.aboveSinceMs = Number.POSITIVE_INFINITY;
-    else if (nowMs - this.lastStoodMs < memoryMs) this.begin(nowMs);
-    else if (nowMs < this.aboveSinceMs) this.aboveSinceMs = nowMs;
-    else if (nowMs - this.aboveSinceMs >= intervalMs) this.begin(nowMs);
+    if (waitMs <= this.targetMs || !othersWait) this.#aboveSinceMs = Number.POSITIVE_INFINITY;
+    else if (nowMs - this.#lastStoodMs < memoryMs) this.#begin(nowMs);
+    else if (nowMs < this.#aboveSinceMs) this.#aboveSinceMs = nowMs;
+    else if (nowMs - this.#aboveSinceMs >= intervalMs) this.#begin(nowMs);
   }
 
   /** A call was refused for want of a permit. */
   refused(nowMs: number): void {
-    this.lastRefusedMs = nowMs;
+    this.#lastRefusedMs = nowMs;
   }
 
-  private begin(nowMs: number): void {
-    this.standing = true;
-    this.lastRefusedMs = nowMs;
-    this.aboveSinceMs = Number.POSITIVE_INFINITY;
+  #begin(nowMs: number): void {
+    this.#standing = true;
+    this.#lastRefusedMs = nowMs;
+    this.#aboveSinceMs = Number.POSITIVE_INFINITY;
   }
 }

@@ -5,6 +5,7 @@ import { type Clock, maxDelayMs, systemClock } from "./clock.ts";
 import { TimeoutError, withoutStack } from "./errors.ts";
 import { TimeoutTimer, type Timers } from "./host-timers.ts";
 import { checkNumber } from "./options.ts";
+import { timeoutOrder } from "./order-rules.ts";
 import type { Policy } from "./policy.ts";
 import { made, newPromise } from "./promise-parts.ts";
 import { sharedTimers, timersAreShared } from "#timers";
@@ -23,30 +24,31 @@ export type Timeout = Policy & {
 
 class TimeoutPolicy implements Policy {
   readonly kind = "timeout";
+  readonly orderRules = timeoutOrder;
   readonly cuts = true;
   readonly timeoutMs: number;
-  private readonly clock: Clock;
-  private readonly timers: Timers<TimeoutTimer>;
+  readonly #clock: Clock;
+  readonly #timers: Timers<TimeoutTimer>;
 
   constructor(timeoutMs: number, clock: Clock) {
     this.timeoutMs = timeoutMs;
-    this.clock = clock;
-    this.timers = sharedTimers(clock, timeoutMs, expire);
+    this.#clock = clock;
+    this.#timers = sharedTimers(clock, timeoutMs, expire);
   }
 
   enter(call: Call, at: number): "pass" {
     const timer = new TimeoutTimer(call, at, this.timeoutMs);
     if (timersAreShared && at > call.pipeline.firstRerun) keepContext(timer);
-    this.timers.start(timer, call.readClock(this.clock));
+    this.#timers.start(timer, call.readClock(this.#clock));
     call.timer = timer;
-    call.justTimed = this.clock === call.pipeline.clock;
+    call.justTimed = this.#clock === call.pipeline.clock;
     return "pass";
   }
 
   leave(call: Call): "pass" {
     const timer = call.timer as TimeoutTimer;
     timer.call = null;
-    this.timers.stop(timer);
+    this.#timers.stop(timer);
     call.timer = timer.outer;
     return "pass";
   }

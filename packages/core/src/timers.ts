@@ -8,58 +8,58 @@ import type { Timer, Timers } from "./host-timers.ts";
 const earlyMs = 0.5;
 
 class TimerList<T extends Timer> implements Timers<T> {
-  private readonly clock: Clock;
-  private readonly delayMs: number;
-  private readonly expire: (timer: T) => void;
-  private readonly tick: () => void;
-  private head: T | null = null;
-  private tail: T | null = null;
-  private host: ClockTimer | null = null;
+  readonly #clock: Clock;
+  readonly #delayMs: number;
+  readonly #expire: (timer: T) => void;
+  readonly #tick: () => void;
+  #head: T | null = null;
+  #tail: T | null = null;
+  #host: ClockTimer | null = null;
 
   constructor(clock: Clock, delayMs: number, expire: (timer: T) => void) {
-    this.clock = clock;
-    this.delayMs = delayMs;
-    this.expire = expire;
-    this.tick = () => this.run();
+    this.#clock = clock;
+    this.#delayMs = delayMs;
+    this.#expire = expire;
+    this.#tick = () => this.#run();
   }
 
   start(timer: T, nowMs: number): void {
-    timer.dueMs = nowMs + this.delayMs;
-    const tail = this.tail;
+    timer.dueMs = nowMs + this.#delayMs;
+    const tail = this.#tail;
     timer.previous = tail;
-    this.tail = timer;
+    this.#tail = timer;
     if (tail !== null) {
       tail.next = timer;
       return;
     }
-    this.head = timer;
-    if (this.host === null) this.host = this.clock.after(this.delayMs, this.tick);
-    else this.host.ref();
+    this.#head = timer;
+    if (this.#host === null) this.#host = this.#clock.after(this.#delayMs, this.#tick);
+    else this.#host.ref();
   }
 
   stop(timer: T): void {
     const { previous, next } = timer;
-    if (previous === null && next === null && this.head !== timer) return;
-    if (previous === null) this.head = next as T | null;
+    if (previous === null && next === null && this.#head !== timer) return;
+    if (previous === null) this.#head = next as T | null;
     else previous.next = next;
-    if (next === null) this.tail = previous as T | null;
+    if (next === null) this.#tail = previous as T | null;
     else next.previous = previous;
     timer.previous = timer.next = null;
     // Idle: the host timer stays armed for the next call, but does not hold the process.
-    if (this.head === null) this.host?.unref();
+    if (this.#head === null) this.#host?.unref();
   }
 
-  private run(): void {
-    this.host = null;
-    const nowMs = this.clock.now();
-    for (let timer = this.head; timer !== null; timer = this.head) {
+  #run(): void {
+    this.#host = null;
+    const nowMs = this.#clock.now();
+    for (let timer = this.#head; timer !== null; timer = this.#head) {
       const leftMs = timer.dueMs - nowMs;
       if (leftMs > earlyMs) {
-        this.host = this.clock.after(leftMs, this.tick);
+        this.#host = this.#clock.after(leftMs, this.#tick);
         return;
       }
       this.stop(timer);
-      this.expire(timer);
+      this.#expire(timer);
     }
   }
 }

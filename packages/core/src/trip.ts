@@ -59,24 +59,24 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): T
 }
 
 class ConsecutiveFailures implements Trip {
-  private readonly maxFailures: number;
-  private failures = 0;
+  readonly #maxFailures: number;
+  #failures = 0;
 
   constructor(maxFailures: number) {
-    this.maxFailures = maxFailures;
+    this.#maxFailures = maxFailures;
   }
 
   record(result: TripResult): boolean {
-    if (result === "success") this.failures = 0;
-    else if (result === "failure") this.failures++;
-    return this.failures >= this.maxFailures;
+    if (result === "success") this.#failures = 0;
+    else if (result === "failure") this.#failures++;
+    return this.#failures >= this.#maxFailures;
   }
 
   reset(): void {
-    this.failures = 0;
+    this.#failures = 0;
   }
 
   describe(): string {
-    return `${this.maxFailures} failures in a row`;
+    return `${this.#maxFailures} failures in a row`;
   }
 }

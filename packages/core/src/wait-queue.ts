@@ -4,8 +4,6 @@ import type { Call } from "./call.ts";
 import type { ClockTimer } from "./clock.ts";
 import type { ConcurrencyLimitReason } from "./errors.ts";
 import type { Timer } from "./host-timers.ts";
-import { rejectOption } from "./options.ts";
-import { StandingDelay } from "./standing-delay.ts";
 
 /**
  * Who goes first: who came first, who came last, the highest priority and among equals who came first, or who came first until
@@ -13,11 +11,7 @@ import { StandingDelay } from "./standing-delay.ts";
  */
 export type QueueOrder = "fifo" | "lifo" | "priority" | "adaptive-lifo";
 
-/** @throws {InvalidOptionError} for an order that there is not. */
-export function checkQueueOrder(place: string, order: QueueOrder): void {
-  if (order === "fifo" || order === "lifo" || order === "priority" || order === "adaptive-lifo") return;
-  rejectOption(place, '"fifo", "lifo", "priority" or "adaptive-lifo"', order);
-}
+export const queueOrders: readonly QueueOrder[] = ["fifo", "lifo", "priority", "adaptive-lifo"];
 
 const nobody = (): void => {};
 
@@ -67,102 +61,40 @@ export interface WaitQueue {
   displacedBy(priority: number): Waiter | null;
 }
 
-/** An intrusive list: first come, first served. */
-export class FifoQueue implements WaitQueue {
-  head: Waiter | null = null;
-  tail: Waiter | null = null;
-  length = 0;
+/** An intrusive list: first come, first served, or the other way round. */
+export class ListQueue implements WaitQueue {
+  /** Whether who came last goes on next. */
+  lastFirst: boolean;
+  oldest: Waiter | null = null;
+  newest: Waiter | null = null;
 
-  get oldest(): Waiter | null {
-    return this.head;
+  constructor(lastFirst = false) {
+    this.lastFirst = lastFirst;
+  }
+
+  get head(): Waiter | null {
+    return this.lastFirst ? this.newest : this.oldest;
   }
 
   add(waiter: Waiter): void {
-    const { tail } = this;
-    waiter.ahead = tail;
-    if (tail === null) this.head = waiter;
-    else tail.behind = waiter;
-    this.tail = waiter;
-    this.length++;
-  }
-
-  protected addFirst(waiter: Waiter): void {
-    const { head } = this;
-    waiter.behind = head;
-    if (head === null) this.tail = waiter;
-    else head.ahead = waiter;
-    this.head = waiter;
-    this.length++;
+    const { newest } = this;
+    waiter.ahead = newest;
+    if (newest === null) this.oldest = waiter;
+    else newest.behind = waiter;
+    this.newest = waiter;
   }
 
   remove(waiter: Waiter): void {
     const { ahead, behind } = waiter;
-    if (ahead === null) this.head = behind;
+    if (ahead === null) this.oldest = behind;
     else ahead.behind = behind;
-    if (behind === null) this.tail = ahead;
+    if (behind === null) this.newest = ahead;
     else behind.ahead = ahead;
     waiter.ahead = waiter.behind = null;
-    this.length--;
   }
 
   leads(_priority: number): boolean {
-    return this.length === 0;
-  }
-
-  displacedBy(_priority: number): Waiter | null {
-    return null;
-  }
-}
-
-/** Last come, first served. */
-class LifoQueue extends FifoQueue {
-  override get oldest(): Waiter | null {
-    return this.tail;
-  }
-
-  override add(waiter: Waiter): void {
-    this.addFirst(waiter);
-  }
-
-  override leads(_priority: number): boolean {
-    return true;
-  }
-}
-
-/** First come, first served, until the queue stands: then last come, first served. */
-export class AdaptiveLifoQueue implements WaitQueue {
-  readonly delay: StandingDelay;
-  private readonly list = new FifoQueue();
-  private lastFirst = false;
-
-  constructor(targetMs: number) {
-    this.delay = new StandingDelay(targetMs);
-  }
-
-  get head(): Waiter | null {
-    return this.lastFirst ? this.list.tail : this.list.head;
-  }
-
-  get oldest(): Waiter | null {
-    return this.list.head;
-  }
-
-  /** Whether the queue stands now: the order goes by that until it is asked again. */
-  stands(nowMs: number): boolean {
-    this.lastFirst = this.delay.at(nowMs);
-    return this.lastFirst;
-  }
-
-  add(waiter: Waiter): void {
-    this.list.add(waiter);
-  }
-
-  remove(waiter: Waiter): void {
-    this.list.remove(waiter);
-  }
-
-  leads(priority: number): boolean {
-    return this.lastFirst || this.list.leads(priority);
+    return this.lastFirst || this.oldest === null;
   }
 
   displacedBy(_priority: number): Waiter | null {
@@ -171,39 +103,39 @@ export class AdaptiveLifoQueue implements WaitQueue {
 }
 
 /** A list for each priority that waits, the highest last. */
-class PriorityQueue implements WaitQueue {
+export class PriorityQueue implements WaitQueue {
   head: Waiter | null = null;
-  private readonly priorities: number[] = [];
-  private readonly lists: FifoQueue[] = [];
+  readonly #priorities: number[] = [];
+  readonly #lists: ListQueue[] = [];
 
   /** Looks at the first of each priority: all of them may wait for as long, so that who is due first came first. */
   get oldest(): Waiter | null {
     let oldest: Waiter | null = null;
-    for (const { head } of this.lists)
-      if (head !== null && !(head.dueMs >= (oldest?.dueMs ?? Number.POSITIVE_INFINITY))) oldest = head;
+    for (const { oldest: first } of this.#lists)
+      if (first !== null && !(first.dueMs >= (oldest?.dueMs ?? Number.POSITIVE_INFINITY))) oldest = first;
     return oldest;
   }
 
   add(waiter: Waiter): void {
     const { priority } = waiter;
-    const index = this.indexOf(priority);
-    if (this.priorities[index] !== priority) {
-      this.priorities.splice(index, 0, priority);
-      this.lists.splice(index, 0, new FifoQueue());
+    const index = this.#indexOf(priority);
+    if (this.#priorities[index] !== priority) {
+      this.#priorities.splice(index, 0, priority);
+      this.#lists.splice(index, 0, new ListQueue());
     }
-    (this.lists[index] as FifoQueue).add(waiter);
-    this.findHead();
+    (this.#lists[index] as ListQueue).add(waiter);
+    this.#findHead();
   }
 
   remove(waiter: Waiter): void {
-    const index = this.indexOf(waiter.priority);
-    const list = this.lists[index] as FifoQueue;
+    const index = this.#indexOf(waiter.priority);
+    const list = this.#lists[index] as ListQueue;
     list.remove(waiter);
-    if (list.length === 0) {
-      this.priorities.splice(index, 1);
-      this.lists.splice(index, 1);
+    if (list.oldest === null) {
+      this.#priorities.splice(index, 1);
+      this.#lists.splice(index, 1);
     }
-    this.findHead();
+    this.#findHead();
   }
 
   leads(priority: number): boolean {
@@ -212,28 +144,23 @@ class PriorityQueue implements WaitQueue {
 
   /** The last to come of the lowest priority. */
   displacedBy(priority: number): Waiter | null {
-    const [lowest] = this.priorities;
-    return lowest !== undefined && lowest < priority ? (this.lists[0] as FifoQueue).tail : null;
+    const [lowest] = this.#priorities;
+    return lowest !== undefined && lowest < priority ? (this.#lists[0] as ListQueue).newest : null;
   }
 
-  private findHead(): void {
-    this.head = this.lists.at(-1)?.head ?? null;
+  #findHead(): void {
+    this.head = this.#lists.at(-1)?.head ?? null;
   }
 
   /** Where this priority stands, or would have to. */
-  private indexOf(priority: number): number {
+  #indexOf(priority: number): number {
     let low = 0;
-    let high = this.priorities.length;
+    let high = this.#priorities.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.priorities[middle] as number) < priority) low = middle + 1;
+      if ((this.#priorities[middle] as number) < priority) low = middle + 1;
       else high = middle;
     }
     return low;
   }
-}
-
-export function waitQueue(order: Exclude<QueueOrder, "adaptive-lifo">): WaitQueue {
-  if (order === "fifo") return new FifoQueue();
-  return order === "lifo" ? new LifoQueue() : new PriorityQueue();
 }

@@ -7,6 +7,7 @@ import {
   constantBackoff,
   pipeline,
   retry,
+  runInside,
   timeout,
 } from "@headgate/core";
 import { EventRecorder, TestClock } from "@headgate/core/testing";
@@ -21,7 +22,7 @@ function detaching() {
   const policy: Policy = {
     kind: "detaching",
     enter(call, at) {
-      inner.push(call.runInside(at, (result) => results.push(result)));
+      inner.push(runInside(call, at, (result) => results.push(result)));
       call.conclude("success", false, "at once");
       return "end";
     },
