@@ -146,8 +146,7 @@ export class ConcurrencyLimitPolicy implements Policy {
   /** Whether a permit of this weight is free for a newcomer. A heavy waiter at the head is not overtaken. */
   protected hasRoom(weight: number, priority: number): boolean {
     if (this.fits(weight) && this.#queue.leads(priority)) return true;
-    this.#takeBack();
-    return this.fits(weight) && this.#queue.leads(priority);
+    return this.#takeBack() && this.fits(weight) && this.#queue.leads(priority);
   }
 
   protected fits(weight: number): boolean {
@@ -229,12 +228,12 @@ export class ConcurrencyLimitPolicy implements Policy {
     }
   }
 
-  /** No permit is free: takes back those whose holders are gone or have had them for too long. */
-  #takeBack(): void {
+  /** No permit is free: takes back those whose holders are gone or have had them for too long. False where nobody can be. */
+  #takeBack(): boolean {
     const queue = this.#queue;
     const leases = this.#leases;
     const reclaimable = this.#reclaimable;
-    if (!queue.handsOver && !leases?.size && !reclaimable?.size) return;
+    if (!queue.handsOver && !leases?.size && !reclaimable?.size) return false;
     const nowMs = this.clock.now();
     for (let waiter = queue.revoke(nowMs); waiter !== null; waiter = queue.revoke(nowMs))
       this.inUse = sum(this.inUse, -waiter.weight);
@@ -243,6 +242,7 @@ export class ConcurrencyLimitPolicy implements Policy {
       this.#forget(permit);
     }
     this.handOut();
+    return true;
   }
 
   /** A waiter that was woken, in its own context. */
