@@ -22,7 +22,9 @@ const WARM_UP_MS = 2000;
 const BEFORE_MS = 3000;
 /** The time is up for the first of them after 10 s, and for the last as long after it has come. */
 const HEADERS_TIMEOUT_MS = 10_000;
-const MIN_STEADY_MS = 2000;
+/** They come in five seconds, and are sent away in as many. */
+const ARRIVALS_PER_SECOND = 2000;
+const MIN_STEADY_MS = 3000;
 /** For the last of them to be sent away, once its time is up. */
 const MAX_CLOSING_MS = 8000;
 const MAX_RATIO = 2;
@@ -30,9 +32,7 @@ const MAX_RATIO = 2;
 const MAX_WAIT_MS = 5;
 /** By the clock they also wait for the slow clients' process and for whoever measures, which share its cores. */
 const MAX_MORE_MS = 50;
-const SILENT = 5000;
-const HEADS = 4900;
-const BODIES = 100;
+const SLOW_CLIENTS = 10_000;
 const LOOP_WAITS = pathToFileURL(fileURLToPath(new URL("./lib/loop-waits.mjs", import.meta.url))).href;
 
 export async function install() {}
@@ -146,7 +146,7 @@ async function loopWaits(server) {
 
 function connectSlowClients(url) {
   const script = fileURLToPath(new URL("./lib/slow-clients.mjs", import.meta.url));
-  const child = spawn(process.execPath, [script, new URL(url).port, SILENT, HEADS, BODIES].map(String), {
+  const child = spawn(process.execPath, [script, new URL(url).port, SLOW_CLIENTS, ARRIVALS_PER_SECOND].map(String), {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = once(child, "close");
