@@ -11,9 +11,9 @@
 // - A baseline may be wrong, and then every rule that follows it goes astray: that is what ruins the limits that are built on
 //   one. So it is put to the test. Fewer are let through for a moment, now and then: does each become faster? And where
 //   the limit sinks to half without any of them becoming faster, it was not the queue: the service itself takes so long.
-//   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law). But where it
-//   was never much slower further up, others may keep it as slow as it is: then the baseline rises by a tenth at most, or the
-//   clients would take each other's queues for the service, one after the other, without end.
+//   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law). But where
+//   neither what was further up nor what is now is half as slow again as it should be, it may be the queue of others: then the
+//   baseline rises by a fifth at most, or clients would take each other's queues for the service, one after the other.
 // - What was slow may be over from one moment to the next: a row of attempts that are quick again brings it back fast.
 // - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
 import { KneeDescent, marginOf } from "./knee-descent.ts";
@@ -79,7 +79,7 @@ class Knee implements Limit {
   private cold = true;
   /** How many attempts ended per millisecond, as long as from window to window it is more and each has taken longer; then 0. */
   private risingRate = 1;
-  /** The limit is where it is by habit: how far it is to the knee is not known, but that it is higher. */
+  /** The limit is where it is by habit, or since a hang: how far it is to the knee is not known, but that it is higher. */
   private searching = false;
   /** How long an attempt takes while the limit does not bind; 0 as long as nobody knows. */
   private baselineMs = 0;
@@ -176,7 +176,9 @@ class Knee implements Limit {
     this.growTo = Math.max(this.growTo, 0.75 * this.exact);
     this.exact *= Math.max(0.5, 1 - 2 * this.window.droppedShare);
     this.growSinceMs = nowMs;
-    this.cold = this.searching = false;
+    // Where hardly anything succeeds the limit sinks far below the knee, and says nothing of where that is.
+    this.searching = this.window.droppedShare > 0.5;
+    this.cold = false;
     this.probing = 0;
     this.descent.end();
   }
@@ -226,10 +228,10 @@ class Knee implements Limit {
   /** The limit does not bind: it is to be out of the way, and yet not far when it is needed. */
   private rest(nowMs: number): void {
     const { window } = this;
-    this.calmMs += nowMs - window.startMs;
     const { meanMs, peak, uncertainty } = window;
     this.descent.end();
     this.restedWindows++;
+    this.calmMs += nowMs - window.startMs;
     this.crest = Math.max(peak, 0.98 * this.crest);
     const calm = meanMs <= this.baselineMs * (1 + Math.max(uncertainty, this.margin / 2));
     this.follow(calm);
