@@ -36,7 +36,8 @@ describe("knee", () => {
     it.each(rows)(
       `${name}: serves what the oracle serves, as fast, on $workers workers, seed $seed`,
       async ({ seed, ...setting }) => {
-        const scenario = scenarios[name]({ ...setting, scale: scale(name) });
+        // A slow-down in full also in the short lane: half of it is over before the service is believed to be slower.
+        const scenario = scenarios[name]({ ...setting, scale: name === "B" ? 1 : scale(name) });
         const results = await both(scenario, seed);
         const { goodput, median } = shares(results);
         expectHealthy(scenario, results.ours);
