@@ -36,7 +36,8 @@ describe("knee", () => {
     it.each(rows)(
       `${name}: serves what the oracle serves, as fast, on $workers workers, seed $seed`,
       async ({ seed, ...setting }) => {
-        const scenario = scenarios[name]({ ...setting, scale: scale(name) });
+        // A slow-down in full also in the short lane: half of it is over before the service is believed to be slower.
+        const scenario = scenarios[name]({ ...setting, scale: name === "B" ? 1 : scale(name) });
         const results = await both(scenario, seed);
         const { goodput, median } = shares(results);
         expectHealthy(scenario, results.ours);
@@ -102,6 +103,23 @@ describe("knee", () => {
     limitMs,
   );
 
+  // Nobody tells them of each other: each sees the queues of all of them, and must not take them for the service.
+  it.each(
+    [4, 10].flatMap((clients) =>
+      (["A", "B", "F"] as const).flatMap((name) => seeds.map((seed) => ({ clients, name, seed }))),
+    ),
+  )(
+    "$name: $clients clients of one server of 40 workers share it and are nearly as fast as one gate, seed $seed",
+    async ({ clients, name, seed }) => {
+      const { goodput, median } = shares(
+        await both(scenarios[name]({ workers: 40, clients, scale: scale(name) }), seed),
+      );
+      expect(goodput).toBeGreaterThanOrEqual(0.95);
+      expect(median).toBeLessThanOrEqual(1.5);
+    },
+    limitMs,
+  );
+
   it.each(seeds)(
     "H: does not drift when several clients overload one server, seed %i",
     async (seed) => {
@@ -109,7 +127,7 @@ describe("knee", () => {
       const { goodput, median } = shares(await both(scenario, seed));
       expect(goodput).toBeGreaterThanOrEqual(0.95);
       // Their own queues add up; see the README. Without any limit it is hundreds of times as long.
-      expect(median).toBeLessThanOrEqual(2.5);
+      expect(median).toBeLessThanOrEqual(1.75);
     },
     limitMs,
   );

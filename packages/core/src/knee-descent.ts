@@ -10,10 +10,15 @@ export interface Found {
   readonly limit: number;
 }
 
-/** How much longer than unloaded an attempt may take while the limit binds. */
+/** How much longer than unloaded an attempt may take while the limit binds: half of what the square-root rule gives. */
 export function marginOf(limit: number): number {
-  return Math.min(0.5, 1 / Math.sqrt(Math.max(1, limit)));
+  return 0.5 / Math.sqrt(Math.max(1, limit));
 }
+
+/** So much slower further up than here was not chance, nor what other clients keep in the queue. */
+const surelySlower = 1.5;
+/** How far the baseline may rise at once where that is not so. */
+const leastRise = 1.2;
 
 interface Mark {
   readonly limit: number;
@@ -63,7 +68,7 @@ export class KneeDescent {
     if (depth < Math.LN2) return undefined;
     const slope = Math.log(flatFrom.meanMs / meanMs) / depth;
     const doubt = Math.hypot(uncertainty, flatFrom.uncertainty) / depth;
-    if (slope + doubt < 0.5) return this.found(from, flatFrom, here);
+    if (slope + doubt < 0.5) return this.found(from, flatFrom, limit, goalMs);
     if (slope - doubt > 0.5) this.mark(here);
     return undefined;
   }
@@ -73,15 +78,21 @@ export class KneeDescent {
     this.count = this.sumMs = 0;
   }
 
-  private found(from: Mark, flatFrom: Mark, here: Mark): Found {
+  private found(from: Mark, flatFrom: Mark, limit: number, goalMs: number): Found {
     const flatMs = this.sumMs / this.count;
     this.end();
     // It was slower further up: the knee lies between, where the throughput was highest.
-    if (from.meanMs > flatMs * (1 + marginOf(here.limit) / 2 + here.uncertainty)) {
+    if (from.meanMs > surelySlower * flatMs) {
       const knee = this.rate * flatMs;
       return { baselineMs: flatMs, limit: Math.min(from.limit, knee * (1 + marginOf(knee))) };
     }
-    // Flat all the way: perhaps the others who call it keep it so, and hold as much back as their margin is.
-    return { baselineMs: flatMs / (1 + marginOf(flatFrom.limit)), limit: flatFrom.limit };
+    // Flat all the way: perhaps the others who call it keep it so, and hold as much back as their margin is. A little slower may
+    // be no more than their queue.
+    const baselineMs = flatMs / (1 + marginOf(flatFrom.limit));
+    const mostMs = (leastRise * goalMs) / (1 + marginOf(limit));
+    return {
+      baselineMs: flatMs > surelySlower * goalMs ? baselineMs : Math.min(baselineMs, mostMs),
+      limit: flatFrom.limit,
+    };
   }
 }

@@ -3,12 +3,17 @@
 //
 // - As long as the limit does not bind it learns the baseline: how long an attempt takes then.
 // - Where it begins to bind and nothing is slow, the knee is further up: it grows by half per window until something is.
-// - From then on it steers the latency to the baseline plus a margin of 1/√limit: the queue that keeps a server busy whose
-//   work is of random length (the square-root rule of staffing; Halfin, Whitt 1981).
+// - From then on it steers the latency to the baseline plus a margin of 1/(2√limit): half of the queue that keeps a server busy
+//   whose work is of random length (the square-root rule of staffing; Halfin, Whitt 1981). The first half buys nearly all of
+//   the throughput, and where several clients call one server, the margins of all of them add up.
+// - While the limit binds, and for some time after, the latency may be the queue of other clients: then the baseline rises only
+//   by the tests below. It sinks whenever attempts are surely faster than it.
 // - A baseline may be wrong, and then every rule that follows it goes astray: that is what ruins the limits that are built on
 //   one. So it is put to the test. Fewer are let through for a moment, now and then: does each become faster? And where
 //   the limit sinks to half without any of them becoming faster, it was not the queue: the service itself takes so long.
-//   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law).
+//   The limit is then set to where the throughput began to fall with it: throughput × latency (Little's law). But where
+//   neither what was further up nor what is now is half as slow again as it should be, it may be the queue of others: then the
+//   baseline rises by a fifth at most, or clients would take each other's queues for the service, one after the other.
 // - What was slow may be over from one moment to the next: a row of attempts that are quick again brings it back fast.
 // - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
 import { KneeDescent, marginOf } from "./knee-descent.ts";
@@ -55,6 +60,8 @@ const slowFor = 8;
 /** So many successes in a row, each within so many baselines, show that what was slow is over. */
 const quickEnough = 16;
 const quickWithin = 2;
+/** After so many windows in which the limit did not bind the latency is no longer the queue of a common overload. */
+const restFor = 100;
 const leastLimit = 0.02;
 const longestPauseMs = 10_000;
 
@@ -72,13 +79,18 @@ class Knee implements Limit {
   private cold = true;
   /** How many attempts ended per millisecond, as long as from window to window it is more and each has taken longer; then 0. */
   private risingRate = 1;
-  /** The limit is where it is by habit: how far it is to the knee is not known, but that it is higher. */
+  /** The limit is where it is by habit, or since a hang: how far it is to the knee is not known, but that it is higher. */
   private searching = false;
   /** How long an attempt takes while the limit does not bind; 0 as long as nobody knows. */
   private baselineMs = 0;
   /** How long one takes that waits for nobody, as a share of the baseline: what probes have found. */
   private unloaded = 1;
+  /** What the first baseline is the mean of, and how long it was calm. */
   private calmWindows = 0;
+  private calmCount = 0;
+  private calmMs = 0;
+  /** Windows since the limit bound. */
+  private restedWindows = Number.POSITIVE_INFINITY;
   private slowWindows = 0;
   /** The most that was running of late. */
   private crest = 0;
@@ -181,7 +193,9 @@ class Knee implements Limit {
     this.growTo = Math.max(this.growTo, 0.75 * this.exact);
     this.exact *= Math.max(0.5, 1 - 2 * this.window.droppedShare);
     this.growSinceMs = nowMs;
-    this.cold = this.searching = false;
+    // Where hardly anything succeeds the limit sinks far below the knee, and says nothing of where that is.
+    this.searching = this.window.droppedShare > 0.5;
+    this.cold = false;
     this.probing = 0;
     this.descent.end();
   }
@@ -209,7 +223,7 @@ class Knee implements Limit {
     const binding = window.fullShare > (this.slowWindows >= slowFor ? bindingShareWhenSlow : bindingShare);
     if (this.probing > 0) this.probe();
     else if (binding) this.steer(nowMs);
-    else this.rest();
+    else this.rest(nowMs);
     this.wasBinding = binding;
     this.cold = false;
   }
@@ -229,10 +243,12 @@ class Knee implements Limit {
   }
 
   /** The limit does not bind: it is to be out of the way, and yet not far when it is needed. */
-  private rest(): void {
+  private rest(nowMs: number): void {
     const { window } = this;
     const { meanMs, peak, uncertainty } = window;
     this.descent.end();
+    this.restedWindows++;
+    this.calmMs += nowMs - window.startMs;
     this.crest = Math.max(peak, 0.98 * this.crest);
     const calm = meanMs <= this.baselineMs * (1 + Math.max(uncertainty, this.margin / 2));
     this.follow(calm);
@@ -242,21 +258,31 @@ class Knee implements Limit {
     } else if (calm) {
       if (this.exact < 2 * this.crest || window.full > 0) this.grow();
       if (this.cold) this.exact = Math.max(this.exact, 2 * peak);
-      this.searching = true;
+      this.searching = this.isAlone;
     }
     if (this.exact > 3 * this.crest && this.exact > this.initialLimit)
       this.exact = Math.max(this.initialLimit, 0.98 * this.exact);
   }
 
-  /** The baseline follows the latency; upwards only while there is room, or it would learn the queue of others. */
+  /** Nothing that is slow now is the queue of an overload. */
+  private get isAlone(): boolean {
+    return this.restedWindows >= restFor;
+  }
+
+  /** The baseline follows the latency, but only while there is room, or it would learn the queue of others. */
   private follow(calm: boolean): void {
-    const { meanMs, peak, uncertainty } = this.window;
+    const { meanMs, peak, uncertainty, full, count } = this.window;
     const { baselineMs } = this;
     let weight = follow;
     if (meanMs < baselineMs * (1 - 3 * uncertainty)) weight = followDown;
-    else if (meanMs >= baselineMs && peak > 0.6 * this.exact) weight = 0;
+    else if (!this.isAlone || peak > 0.6 * this.exact) weight = 0;
     else if (!calm) weight = followSlow;
-    if (++this.calmWindows < firstWindows) weight = Math.max(weight, 1 / this.calmWindows);
+    if (this.restedWindows === Number.POSITIVE_INFINITY && full === 0 && this.calmWindows < firstWindows) {
+      // The mean of all attempts so far.
+      this.calmWindows++;
+      this.calmCount += count;
+      weight = Math.max(weight, count / this.calmCount);
+    }
     this.baselineMs += weight * (meanMs - baselineMs);
     this.unloaded += 0.01 * (1 - this.unloaded);
   }
@@ -265,6 +291,11 @@ class Knee implements Limit {
   private steer(nowMs: number): void {
     const { window } = this;
     const { meanMs, uncertainty } = window;
+    this.restedWindows = 0;
+    const unloadedMs = this.baselineMs * this.unloaded;
+    // Nothing is faster than unloaded: the baseline is too high. Half of the way, as after a probe.
+    if (meanMs < unloadedMs * (1 - 3 * uncertainty))
+      this.baselineMs *= Math.sqrt((meanMs * (1 + uncertainty)) / unloadedMs);
     const goalMs = this.baselineMs * this.unloaded * (1 + this.margin);
     const found = this.descent.step(window, nowMs, this.exact, goalMs);
     if (found !== undefined) {
@@ -284,8 +315,12 @@ class Knee implements Limit {
     this.beforeProbe = { limit: this.exact, meanMs, uncertainty };
     const way = Math.min(farthest, Math.max(-farthest, Math.log(goalMs / meanMs)));
     // A single window of many calls may be a coincidence.
-    if (way > 0 || this.wasBinding)
-      this.exact *= Math.exp(gain * Math.min(1, Math.max(leastTrust, knownWell / uncertainty)) * way);
+    if (way > 0 || this.wasBinding) {
+      const step = gain * Math.min(1, Math.max(leastTrust, knownWell / uncertainty));
+      this.exact *= Math.exp(step * way);
+      // A share of a small limit is next to nothing: health would be long refused for an overload that is over.
+      if (way > 0) this.exact += step * Math.min(1, way / this.margin);
+    }
     // While it sinks fast the descent tells what a probe would, and sooner.
     if (--this.untilProbe <= 0 && this.exact >= 2 && way > -farthest / 2) this.probing = 2;
   }
@@ -305,8 +340,9 @@ class Knee implements Limit {
       this.unloaded *= Math.sqrt((meanMs * (1 + uncertainty)) / unloadedMs);
       this.untilProbe = probeSoon;
     } else if (meanMs > unloadedMs && slope + doubt < 0.5) {
-      // Of a baseline that was never seen in calm the probe knows more.
-      if (this.calmWindows < probeSoon) {
+      // Of a baseline that was never seen in calm the probe knows more; once, as later it may be the queue of others.
+      if (this.calmMs < maxWindowMs) {
+        this.calmMs = maxWindowMs;
         this.baselineMs = meanMs;
         this.searching = true;
       }
