@@ -16,7 +16,9 @@
 //   baseline rises by a fifth at most, or clients would take each other's queues for the service, one after the other.
 // - What was slow may be over from one moment to the next: a row of attempts that are quick again brings it back fast.
 // - Drops shrink it at once, below one call at a time if need be: then by a pause after each attempt.
+import { KneeBaseline } from "./knee-baseline.ts";
 import { KneeDescent, marginOf } from "./knee-descent.ts";
+import { KneeRecovery } from "./knee-recovery.ts";
 import type { Limit, LimitLearnt, LimitSample } from "./limit.ts";
 import { LimitWindow } from "./limit-window.ts";
 import { checkInteger } from "./options.ts";
@@ -50,18 +52,8 @@ const leastTrust = 0.2;
 const probeRatio = 0.7;
 const probeEvery = 20;
 const probeSoon = 5;
-/** How fast the baseline follows, per window: in calm, when it is surely lower, when it is slow. */
-const follow = 0.03;
-const followDown = 0.5;
-const followSlow = 0.003;
-const firstWindows = 20;
 /** After how many slow windows more than others it counts as slow for long. */
 const slowFor = 8;
-/** So many successes in a row, each within so many baselines, show that what was slow is over. */
-const quickEnough = 16;
-const quickWithin = 2;
-/** After so many windows in which the limit did not bind the latency is no longer the queue of a common overload. */
-const restFor = 100;
 const leastLimit = 0.02;
 const longestPauseMs = 10_000;
 
@@ -71,26 +63,16 @@ class Knee implements Limit {
   private readonly initialLimit: number;
   private readonly maxLimit: number;
   private readonly window = new LimitWindow();
+  private readonly baseline = new KneeBaseline();
   private readonly descent = new KneeDescent();
+  private readonly recovery = new KneeRecovery();
   /** The limit before it is rounded, and what rounding has left over. */
   private exact: number;
   private carry = 0.5;
   /** Nothing is known yet: nothing is refused below `maxLimit`. */
   private cold = true;
-  /** How many attempts ended per millisecond, as long as from window to window it is more and each has taken longer; then 0. */
-  private risingRate = 1;
   /** The limit is where it is by habit, or since a hang: how far it is to the knee is not known, but that it is higher. */
   private searching = false;
-  /** How long an attempt takes while the limit does not bind; 0 as long as nobody knows. */
-  private baselineMs = 0;
-  /** How long one takes that waits for nobody, as a share of the baseline: what probes have found. */
-  private unloaded = 1;
-  /** What the first baseline is the mean of, and how long it was calm. */
-  private calmWindows = 0;
-  private calmCount = 0;
-  private calmMs = 0;
-  /** Windows since the limit bound. */
-  private restedWindows = Number.POSITIVE_INFINITY;
   private slowWindows = 0;
   /** The most that was running of late. */
   private crest = 0;
@@ -99,12 +81,6 @@ class Knee implements Limit {
   /** Windows of a probe that are left: the first still sees what began before it. */
   private probing = 0;
   private beforeProbe = { limit: 0, meanMs: 0, uncertainty: 0 };
-  /** After drops, or when what was slow is over: how far it may grow with each quick success of an attempt that began since. */
-  private growTo = 0;
-  private growSinceMs = Number.NEGATIVE_INFINITY;
-  /** The most attempts per millisecond of late, and how many successes in a row have been quick. */
-  private bestRate = 0;
-  private quick = 0;
   private resumeMs = 0;
 
   constructor({ initialLimit, maxLimit }: Required<KneeLimitOptions>) {
@@ -114,27 +90,28 @@ class Knee implements Limit {
   }
 
   learnt(): LimitLearnt {
-    return { limit: this.exact, baselineMs: this.baselineMs === 0 ? null : this.baselineMs };
+    return { limit: this.exact, baselineMs: this.baseline.ms === 0 ? null : this.baseline.ms };
   }
 
-  /** The baseline is taken for one of half as many windows as a first one needs: it may have changed meanwhile. */
   restore({ limit, baselineMs }: LimitLearnt): void {
     const { initialLimit, maxLimit } = this;
     // All else begins anew.
     Object.assign(this, new Knee({ initialLimit, maxLimit }));
     this.limit = this.exact = Math.min(maxLimit, Math.max(1, limit));
     if (baselineMs === null) return;
-    this.baselineMs = baselineMs;
-    this.calmWindows = firstWindows / 2;
+    this.baseline.restore(baselineMs);
     this.cold = false;
     this.round();
   }
 
   observe(sample: LimitSample): void {
-    const { startMs, endMs, outcome } = sample;
+    const { startMs, endMs } = sample;
     this.window.add(sample);
-    if (outcome === "success" && endMs - startMs <= quickWithin * this.baselineMs) this.speedUp(sample);
-    else this.quick = 0;
+    const recovered = this.recovery.after(sample, this.exact, this.baseline.ms, this.baseline.unloadedMs);
+    if (recovered > this.exact) {
+      this.exact = recovered;
+      this.limit = Math.max(1, Math.floor(recovered));
+    }
     if (this.isOver(endMs)) this.close(endMs);
     if (this.exact >= 1) return;
     this.resumeMs = endMs + Math.min(longestPauseMs, (endMs - startMs) * (1 / this.exact - 1));
@@ -190,9 +167,8 @@ class Knee implements Limit {
   }
 
   private shrink(nowMs: number): void {
-    this.growTo = Math.max(this.growTo, 0.75 * this.exact);
+    this.recovery.dropped(nowMs, this.exact);
     this.exact *= Math.max(0.5, 1 - 2 * this.window.droppedShare);
-    this.growSinceMs = nowMs;
     // Where hardly anything succeeds the limit sinks far below the knee, and says nothing of where that is.
     this.searching = this.window.droppedShare > 0.5;
     this.cold = false;
@@ -200,25 +176,11 @@ class Knee implements Limit {
     this.descent.end();
   }
 
-  /** An attempt was quick. As TCP does after a loss: fast, up to three quarters of where it was. */
-  private speedUp({ startMs, endMs }: LimitSample): void {
-    const knee = this.bestRate * this.baselineMs * this.unloaded;
-    if (++this.quick >= quickEnough && this.exact < knee / 2) {
-      this.growTo = 0.75 * knee;
-      this.growSinceMs = endMs;
-      this.bestRate *= 0.75;
-      this.quick = 0;
-    }
-    if (this.growTo <= this.exact || startMs < this.growSinceMs) return;
-    this.exact = this.exact < 1 ? Math.min(1, this.exact * 2) : this.exact + 1;
-    this.limit = Math.max(1, Math.floor(this.exact));
-  }
-
   private learn(nowMs: number): void {
-    const { window } = this;
-    this.bestRate = Math.max(window.count / (nowMs - window.startMs), 0.99 * this.bestRate);
-    if (this.risingRate > 0) this.rise(nowMs);
-    const slow = window.meanMs > this.baselineMs * (1 + 0.75 / Math.sqrt(Math.max(2, window.peak)));
+    const { window, baseline } = this;
+    this.recovery.rate(window.count / (nowMs - window.startMs));
+    if (baseline.rises(window, nowMs)) this.searching = true;
+    const slow = window.meanMs > baseline.ms * (1 + 0.75 / Math.sqrt(Math.max(2, window.peak)));
     this.slowWindows = Math.max(0, Math.min(2 * slowFor, this.slowWindows + (slow ? 1 : -2)));
     const binding = window.fullShare > (this.slowWindows >= slowFor ? bindingShareWhenSlow : bindingShare);
     if (this.probing > 0) this.probe();
@@ -228,81 +190,37 @@ class Knee implements Limit {
     this.cold = false;
   }
 
-  /** In the beginning the attempts that take long have not ended yet: they come to light while more and more of them end. */
-  private rise(nowMs: number): void {
-    const { meanMs, count, startMs, uncertainty, peak } = this.window;
-    const rate = count / (nowMs - startMs);
-    const first = this.baselineMs === 0;
-    const more = rate > 1.1 * this.risingRate && (rate / this.risingRate) ** 2 > peak / this.crest;
-    const rises = first || (more && meanMs > this.baselineMs * (1 + uncertainty / 2));
-    this.risingRate = rises ? rate : 0;
-    this.crest = peak;
-    if (!rises) return;
-    this.baselineMs = meanMs;
-    this.searching = !first;
-  }
-
   /** The limit does not bind: it is to be out of the way, and yet not far when it is needed. */
   private rest(nowMs: number): void {
-    const { window } = this;
+    const { window, baseline } = this;
     const { meanMs, peak, uncertainty } = window;
     this.descent.end();
-    this.restedWindows++;
-    this.calmMs += nowMs - window.startMs;
     this.crest = Math.max(peak, 0.98 * this.crest);
-    const calm = meanMs <= this.baselineMs * (1 + Math.max(uncertainty, this.margin / 2));
-    this.follow(calm);
+    const calm = meanMs <= baseline.ms * (1 + Math.max(uncertainty, this.margin / 2));
+    baseline.follow(window, nowMs, this.exact, calm);
     if (this.slowWindows >= slowFor) {
       // Others may be holding back for us.
       this.exact = Math.max(Math.min(this.exact, 1.5 * this.crest), 0.97 * this.exact);
     } else if (calm) {
       if (this.exact < 2 * this.crest || window.full > 0) this.grow();
       if (this.cold) this.exact = Math.max(this.exact, 2 * peak);
-      this.searching = this.isAlone;
+      this.searching = baseline.isAlone;
     }
     if (this.exact > 3 * this.crest && this.exact > this.initialLimit)
       this.exact = Math.max(this.initialLimit, 0.98 * this.exact);
   }
 
-  /** Nothing that is slow now is the queue of an overload. */
-  private get isAlone(): boolean {
-    return this.restedWindows >= restFor;
-  }
-
-  /** The baseline follows the latency, but only while there is room, or it would learn the queue of others. */
-  private follow(calm: boolean): void {
-    const { meanMs, peak, uncertainty, full, count } = this.window;
-    const { baselineMs } = this;
-    let weight = follow;
-    if (meanMs < baselineMs * (1 - 3 * uncertainty)) weight = followDown;
-    else if (!this.isAlone || peak > 0.6 * this.exact) weight = 0;
-    else if (!calm) weight = followSlow;
-    if (this.restedWindows === Number.POSITIVE_INFINITY && full === 0 && this.calmWindows < firstWindows) {
-      // The mean of all attempts so far.
-      this.calmWindows++;
-      this.calmCount += count;
-      weight = Math.max(weight, count / this.calmCount);
-    }
-    this.baselineMs += weight * (meanMs - baselineMs);
-    this.unloaded += 0.01 * (1 - this.unloaded);
-  }
-
   /** The limit binds. */
   private steer(nowMs: number): void {
-    const { window } = this;
+    const { window, baseline } = this;
     const { meanMs, uncertainty } = window;
-    this.restedWindows = 0;
-    const unloadedMs = this.baselineMs * this.unloaded;
-    // Nothing is faster than unloaded: the baseline is too high. Half of the way, as after a probe.
-    if (meanMs < unloadedMs * (1 - 3 * uncertainty))
-      this.baselineMs *= Math.sqrt((meanMs * (1 + uncertainty)) / unloadedMs);
-    const goalMs = this.baselineMs * this.unloaded * (1 + this.margin);
+    baseline.sink(window);
+    const goalMs = baseline.unloadedMs * (1 + this.margin);
     const found = this.descent.step(window, nowMs, this.exact, goalMs);
     if (found !== undefined) {
-      this.baselineMs = found.baselineMs;
+      baseline.found(found.baselineMs);
+      this.recovery.forget();
       this.exact = found.limit;
-      this.unloaded = 1;
-      this.bestRate = 0;
       this.slowWindows = 0;
       this.untilProbe = probeEvery / 2;
       return;
@@ -328,25 +246,17 @@ class Knee implements Limit {
   /** Fewer are let through. Is each of them faster? */
   private probe(): void {
     if (--this.probing > 0) return;
-    const { beforeProbe, baselineMs } = this;
-    const { meanMs, uncertainty } = this.window;
-    const unloadedMs = baselineMs * this.unloaded;
+    const { beforeProbe, window, baseline } = this;
+    const { meanMs, uncertainty } = window;
     const depth = Math.log(beforeProbe.limit / (probeRatio * this.exact));
     const slope = Math.log(beforeProbe.meanMs / meanMs) / depth;
     const doubt = Math.hypot(uncertainty, beforeProbe.uncertainty) / -Math.log(probeRatio);
     this.untilProbe = probeEvery;
-    if (meanMs * (1 + 2 * uncertainty) < unloadedMs) {
-      // Half of the way: what one probe has found may be chance, and another will follow soon.
-      this.unloaded *= Math.sqrt((meanMs * (1 + uncertainty)) / unloadedMs);
+    if (meanMs * (1 + 2 * uncertainty) < baseline.unloadedMs) {
+      baseline.foundLower(window);
       this.untilProbe = probeSoon;
-    } else if (meanMs > unloadedMs && slope + doubt < 0.5) {
-      // Of a baseline that was never seen in calm the probe knows more; once, as later it may be the queue of others.
-      if (this.calmMs < maxWindowMs) {
-        this.calmMs = maxWindowMs;
-        this.baselineMs = meanMs;
-        this.searching = true;
-      }
-      this.unloaded = Math.min(1, meanMs / this.baselineMs);
+    } else if (meanMs > baseline.unloadedMs && slope + doubt < 0.5 && baseline.foundHigher(window)) {
+      this.searching = true;
     }
   }
 }
