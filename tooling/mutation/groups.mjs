@@ -69,6 +69,7 @@ export const groups = {
     "chaos.ts",
     "registry.ts",
   ],
+  hedging: ["hedge.ts", "hedge-policy.ts", "hedge-race.ts", "latency-quantile.ts", "retry-budget.ts"],
   spread: [
     "adaptive-throttle.ts",
     "adaptive-throttle-window.ts",
