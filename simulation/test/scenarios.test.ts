@@ -40,8 +40,8 @@ describe("knee", () => {
         const scenario = scenarios[name]({ ...setting, scale: name === "B" ? 1 : scale(name) });
         const results = await both(scenario, seed);
         const { goodput, median } = shares(results);
-        expectHealthy(scenario, results.ours);
-        // Few calls in a short phase: chance decides more.
+        // Few calls in a short phase: chance decides more. With four workers the oracle itself refuses more than that.
+        expectHealthy(scenario, results.ours, setting.workers === 4 ? 0.01 : 0.001);
         expect(goodput).toBeGreaterThanOrEqual(setting.workers === 4 ? 0.92 : 0.95);
         expect(median).toBeLessThanOrEqual(setting.workers === 4 ? 1.35 : 1.25);
       },

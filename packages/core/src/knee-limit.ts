@@ -35,6 +35,9 @@ const minWindowMs = 500;
 const maxWindowMs = 5000;
 const minSamples = 20;
 const knownWell = 0.1;
+/** So many times slower than it should be need not be known as well: each step down costs work while it is found out why. */
+const far = 4;
+const knownRoughly = 0.15;
 
 /** The limit binds when a larger share of calls than this finds no permit. */
 const bindingShare = 0.05;
@@ -132,12 +135,23 @@ class Knee implements Limit {
     return marginOf(this.exact);
   }
 
+  /** How long an attempt is to take while the limit binds. */
+  private get goalMs(): number {
+    return this.baseline.unloadedMs * (1 + this.margin);
+  }
+
   private isOver(nowMs: number): boolean {
     const { window } = this;
     const ageMs = nowMs - window.startMs;
     if (ageMs < minWindowMs) return false;
     if (ageMs >= maxWindowMs || window.dropped >= Math.min(10, this.exact)) return true;
-    return window.count >= minSamples && window.uncertainty <= Math.min(knownWell, this.margin / 2);
+    // Before a step has had its effect a window shows what was before it.
+    const enough = this.isFar && ageMs >= 2 * window.meanMs ? knownRoughly : Math.min(knownWell, this.margin / 2);
+    return window.count >= minSamples && window.uncertainty <= enough;
+  }
+
+  private get isFar(): boolean {
+    return this.baseline.ms > 0 && this.window.meanMs > far * this.goalMs;
   }
 
   private close(nowMs: number): void {
@@ -215,7 +229,7 @@ class Knee implements Limit {
     const { window, baseline } = this;
     const { meanMs, uncertainty } = window;
     baseline.sink(window);
-    const goalMs = baseline.unloadedMs * (1 + this.margin);
+    const { goalMs } = this;
     const found = this.descent.step(window, nowMs, this.exact, goalMs);
     if (found !== undefined) {
       baseline.found(found.baselineMs);
