@@ -1,6 +1,6 @@
 // Connections that hold a server up, in a process of their own: `node slow-clients.mjs <port> <count> <per second>`.
-// Half of them never send a byte, one in a hundred sends a request's body byte by byte, the others its head. Says "connected" once all are, and "closed"
-// once all were closed again. Ends with its input, and by itself after two minutes.
+// Half of them never send a byte, one in a hundred sends a request's body byte by byte, the others its head. Says "connected" once
+// all are, and "closed" once all were closed again. Ends with its input, and by itself after two minutes.
 import { connect } from "node:net";
 import { constants, setPriority } from "node:os";
 
