@@ -35,15 +35,13 @@ export function retry(): PanelSource[] {
     timeseries({
       title: "Given up",
       description:
-        "Calls whose last attempt failed, that the budget did not let try again, or that a fallback answered; hedges that were due and not sent; attempts that an adaptive throttle refused.",
+        "Calls whose last attempt failed, that the budget did not let try again, or that a fallback answered.",
       width: 6,
       unit: "reqps",
       queries: [
         [sum(rate("retry_exhausted_total")), "no attempts left"],
         [sum(rate("retry_budget_denied_total")), "budget used up"],
         [sum(rate("fallback_used_total")), "fallback"],
-        [sum(rate("hedge_denied_total"), "reason"), "hedge: {{reason}}"],
-        [sum(rate("adaptive_throttle_rejected_total")), "throttled"],
       ],
     }),
     timeseries({
