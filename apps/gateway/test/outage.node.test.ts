@@ -7,7 +7,6 @@ import { eventually, send } from "./support/http-client.ts";
 
 const maxConcurrent = 4;
 const openMs = 1500;
-const timeoutMs = 300;
 
 function configFor(upstream: string): unknown {
   return {
@@ -16,7 +15,7 @@ function configFor(upstream: string): unknown {
         name: "orders",
         pathPrefix: "/orders",
         upstream,
-        timeout: { timeoutMs },
+        timeout: { timeoutMs: 300 },
         retry: { maxAttempts: 1 },
         circuitBreaker: { maxFailures: 3, openMs },
         concurrencyLimit: { maxConcurrent, maxQueue: 8, maxWaitMs: 200 },
@@ -69,8 +68,8 @@ describe.each([
     expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(["ERR_CIRCUIT_OPEN"]));
     expect(refused.every(({ status, retryAfter }) => status === 503 && Number(retryAfter) >= 1)).toBe(true);
     const tookMs = refused.map((each) => each.tookMs).toSorted((a, b) => a - b);
-    // One or two milliseconds, on a machine that does nothing else: far from the deadline on any.
-    expect(tookMs[Math.floor(tookMs.length / 4)]).toBeLessThan(timeoutMs / 2);
+    // One or two milliseconds. The quicker quarter, with room: the machine may be doing something else.
+    expect(tookMs[Math.floor(tookMs.length / 4)]).toBeLessThan(10);
     expect(upstream.arrived.length).toBe(asked);
 
     upstream.answering = true;

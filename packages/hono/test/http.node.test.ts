@@ -116,7 +116,9 @@ describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runti
 
   it("cuts an upload that drips with 408, and its connection", async () => {
     const upload = slowUpload(new URL(server.url));
+    const startMs = performance.now();
     await expect.poll(() => upload.received()).toContain("HTTP/1.1 408");
+    expect(performance.now() - startMs).toBeLessThan(2500);
     // Its 900 bytes would not have come in less than 45 s.
     expect(upload.sent()).toBeLessThan(900);
     await expect.poll(() => upload.received()).toContain("ERR_MIN_RATE");
