@@ -98,7 +98,7 @@ describe("knee", () => {
       };
       const { whole } = await run(scenario, knee, seed);
       expect(whole.little?.refused).toBe(0);
-      expect(whole.more?.refusedShare).toBeLessThan(0.05);
+      expect(whole.more?.refusedShare).toBeLessThan(0.02);
     },
     limitMs,
   );
