@@ -42,6 +42,7 @@ describe.each([
     };
     // The queue fills with what nobody answers; what comes then is turned away within a second or two.
     const usual = Array.from({ length: 20 }, () => ask("u=3, i"));
+    await expect.poll(() => upstream.running).toBe(4);
     const refused: Awaited<ReturnType<typeof ask>>[] = [];
     const batch: Promise<unknown>[] = [];
     const enough = () => {
@@ -55,7 +56,6 @@ describe.each([
     expect((await send(`${gateway.url}/readyz`, { agent })).status).toBe(200);
 
     const critical = ask("u=2");
-    await expect.poll(() => upstream.running).toBe(4);
     upstream.answering = true;
     const running = await Promise.all(upstream.arrived.slice(0, 4).map((path) => upstream.exchange(path)));
     // The upstream is told the class, in the words of this gateway.
