@@ -28,6 +28,7 @@ export default defineConfig({
             "apps/*/{src,test}/**/*.test.ts",
             "tooling/*/test/**/*.test.ts",
             "simulation/test/**/*.test.ts",
+            "bench/src/**/*.test.ts",
           ],
         },
       },
