@@ -2,7 +2,7 @@
 //
 //   -- --quick   a tenth of the rounds: figures to look at, not to quote
 //   -- --write   puts the tables into bench/README.md
-import { parseArgs } from "node:util";
+import { flags } from "./flags.ts";
 import { compare, type Figures, type Plan } from "./harness.ts";
 import {
   atLeast,
@@ -18,10 +18,7 @@ import {
 import { failing, limited, names, queued, refused, stack, stacked, success, timeouts, twoTimeouts } from "./suites.ts";
 import type { Suite } from "./suites.ts";
 
-const { values: options } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: { quick: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
-});
+const options = flags("quick", "write");
 
 const plan: Plan = options.quick
   ? { rounds: 9, sampleMs: 10, warmUpMs: 100 }

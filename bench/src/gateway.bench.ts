@@ -4,18 +4,14 @@
 //   -- --download   only bodies of 100 MB
 //   -- --quick      fewer and shorter rounds: figures to look at, not to quote
 //   -- --write      puts the tables into bench/README.md
-import { parseArgs } from "node:util";
 import { Child } from "./child.ts";
+import { flags } from "./flags.ts";
 import { download } from "./gateway/download.ts";
 import type { Load, LoadOrder } from "./gateway/load.ts";
 import { count, machine, table, type Target, targetsTable, times, writeToReadme } from "./report.ts";
 import { median, medianRatio } from "./statistics.ts";
 
-const flag = { type: "boolean", default: false } as const;
-const { values: options } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: { load: flag, download: flag, quick: flag, write: flag },
-});
+const options = flags("load", "download", "quick", "write");
 
 const rounds = options.quick ? 3 : 9;
 const durationMs = options.quick ? 700 : 1500;

@@ -1,19 +1,9 @@
 // What is compared: tables of cases, each with the bare operation first. In every table the pipeline is timeout 1 s >
 // retry, 4 attempts without delay > circuit breaker over the last 100 calls > 200 calls at once.
-import {
-  circuitBreaker,
-  concurrencyLimit,
-  consecutiveFailures,
-  constantBackoff,
-  countWindow,
-  type Observer,
-  type Pipeline,
-  pipeline,
-  retry,
-  timeout,
-} from "@headgate/core";
+import { concurrencyLimit, type Observer, type Pipeline, pipeline, timeout } from "@headgate/core";
 import * as Effect from "effect/Effect";
 import pLimit from "p-limit";
+import { type FourPoliciesOptions, fourPolicies } from "./four-policies.ts";
 import { fused } from "./fused.ts";
 import { type Case, gate } from "./harness.ts";
 import { effectOf, OpossumBreaker } from "./peers.ts";
@@ -25,24 +15,13 @@ export interface Suite {
   readonly cases: readonly Case[];
 }
 
-interface HeadgateOptions {
+interface HeadgateOptions extends FourPoliciesOptions {
   readonly name?: string;
   readonly observer?: Observer;
-  readonly maxConcurrent?: number;
-  readonly maxQueue?: number;
-  readonly maxFailures?: number;
 }
 
-function headgate(options: HeadgateOptions = {}): Pipeline {
-  const { name = "benchmark", observer, maxConcurrent = 200, maxQueue = 0, maxFailures } = options;
-  const trip = maxFailures === undefined ? countWindow({ calls: 100 }) : consecutiveFailures({ maxFailures });
-  return pipeline(
-    { name, observer },
-    timeout({ timeoutMs: 1000 }),
-    retry({ maxAttempts: 4, backoff: constantBackoff({ delayMs: 0 }) }),
-    circuitBreaker({ trip }),
-    concurrencyLimit({ maxConcurrent, maxQueue }),
-  );
+function headgate({ name = "benchmark", observer, ...options }: HeadgateOptions = {}): Pipeline {
+  return pipeline({ name, observer }, ...fourPolicies(options));
 }
 
 function byHand() {
@@ -125,11 +104,7 @@ export async function success(): Promise<Suite> {
 export const stack = ["no policy", "+ retry", "+ circuit breaker", "+ concurrency limit"] as const;
 
 export async function stacked(): Promise<Suite> {
-  const policies = [
-    retry({ maxAttempts: 4, backoff: constantBackoff({ delayMs: 0 }) }),
-    circuitBreaker({ trip: countWindow({ calls: 100 }) }),
-    concurrencyLimit({ maxConcurrent: 200 }),
-  ];
+  const [, ...policies] = fourPolicies();
   const pipelines = policies.map((_, i) => pipeline(`stack-${i}`, ...policies.slice(0, i + 1)));
   const none = pipeline("none");
   const cases = [none, ...pipelines].map((one, i) => ({
@@ -146,13 +121,8 @@ export async function stacked(): Promise<Suite> {
 export const timeouts = { one: "one timeout", two: "a total and an attempt timeout" } as const;
 
 export async function twoTimeouts(): Promise<Suite> {
-  const inside = () => [
-    retry({ maxAttempts: 4, backoff: constantBackoff({ delayMs: 0 }) }),
-    circuitBreaker({ trip: countWindow({ calls: 100 }) }),
-    concurrencyLimit({ maxConcurrent: 200 }),
-  ];
-  const one = pipeline("one", timeout({ timeoutMs: 1000 }), ...inside());
-  const two = pipeline("two", timeout({ timeoutMs: 1000 }), ...inside(), timeout({ timeoutMs: 500 }));
+  const one = pipeline("one", ...fourPolicies());
+  const two = pipeline("two", ...fourPolicies(), timeout({ timeoutMs: 500 }));
   return {
     title: "Success, total and attempt timeout",
     cases: [

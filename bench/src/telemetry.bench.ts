@@ -3,27 +3,15 @@
 //
 //   -- --quick   a tenth of the rounds: figures to look at, not to quote
 //   -- --write   puts the table into bench/README.md
-import { parseArgs } from "node:util";
-import {
-  circuitBreaker,
-  concurrencyLimit,
-  constantBackoff,
-  countWindow,
-  type Pipeline,
-  pipeline,
-  type PipelineOptions,
-  retry,
-  timeout,
-} from "@headgate/core";
+import { type Pipeline, pipeline, type PipelineOptions } from "@headgate/core";
 import { createTelemetry } from "@headgate/otel";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
+import { flags } from "./flags.ts";
+import { fourPolicies } from "./four-policies.ts";
 import { type Case, compare, type Plan } from "./harness.ts";
 import { atMost, figuresTable, find, machine, ratioOf, targetsTable, writeToReadme } from "./report.ts";
 
-const { values: options } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: { quick: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
-});
+const options = flags("quick", "write");
 
 const plan: Plan = options.quick
   ? { rounds: 15, sampleMs: 10, warmUpMs: 200 }
@@ -41,13 +29,7 @@ class NoReader extends MetricReader {
 }
 
 function four(settings: Omit<PipelineOptions, "name"> = {}): Pipeline {
-  return pipeline(
-    { name: "benchmark", ...settings },
-    timeout({ timeoutMs: 1000 }),
-    retry({ maxAttempts: 4, backoff: constantBackoff({ delayMs: 0 }) }),
-    circuitBreaker({ trip: countWindow({ calls: 100 }) }),
-    concurrencyLimit({ maxConcurrent: 200 }),
-  );
+  return pipeline({ name: "benchmark", ...settings }, ...fourPolicies());
 }
 
 /** The two histograms and the counter that our meter keeps, as instruments of the SDK. */

@@ -1,15 +1,12 @@
 // The same composition on workerd, Headgate against cockatiel: part of `npm run bench`. Takes `--quick` and `--write` as well.
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { flags } from "./flags.ts";
 import { atLeast, count, machine, table, targetsTable, times, writeToReadme } from "./report.ts";
 import { median, medianRatio } from "./statistics.ts";
 
-const { values: options } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== "--"),
-  options: { quick: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
-});
+const options = flags("quick", "write");
 
 const rounds = options.quick ? 5 : 25;
 const calls: Readonly<Record<string, number>> = { bare: 400_000, headgate: 40_000, cockatiel: 5000 };

@@ -1,10 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { topOf } from "@headgate/charts";
 import { chart } from "../src/chart.ts";
 import { PhaseMeasure } from "../src/measures.ts";
 import { figuresOf, markdown, percent } from "../src/table.ts";
-
-const line = (...values: number[]) => ({ name: "", color: "", values });
 
 describe("chart", () => {
   const slices = [0, 1000].map((startMs) => ({
@@ -21,15 +18,9 @@ describe("chart", () => {
       { name: "one", color: "#123456", slices },
       { name: "other", color: "#654321", slices },
     ]);
-    expect(svg.match(/<polyline/g)).toHaveLength(7);
+    expect(svg.match(/stroke-width/g)).toHaveLength(7);
     expect(svg).toContain("A: overload");
     expect(svg).not.toMatch(/NaN|undefined|Infinity/);
-  });
-
-  it("lets single outliers not flatten the rest", () => {
-    expect(topOf([line(...Array.from({ length: 99 }, () => 10), 1000)])).toBeCloseTo(13.65);
-    expect(topOf([line(10, 12, 11)])).toBeCloseTo(12.6);
-    expect(topOf([line()])).toBeGreaterThan(0);
   });
 });
 

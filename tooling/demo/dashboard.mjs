@@ -1,8 +1,8 @@
 // Draws the dashboard of deploy/observability from a demo run of two minutes: `npm run demo:dashboard`. What is drawn is what a
 // real Prometheus answers to the dashboard's own queries.
 import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { root } from "../checks/lib/workspace.mjs";
 import { dashboard, panelsOf } from "../dashboard/src/dashboard.ts";
 import { seriesOf } from "../dashboard/src/picture/data.ts";
 import { draw } from "../dashboard/src/picture/draw.ts";
@@ -10,7 +10,6 @@ import { withoutVariables } from "../dashboard/src/promql.ts";
 import { runDemo } from "../live/lib/demo.mjs";
 import { ensureProgram } from "../live/lib/programs.mjs";
 
-const root = resolve(fileURLToPath(import.meta.url), "../../..");
 const PICTURE = "docs/guides/observe-dashboard.svg";
 const DURATION_MS = 120_000;
 const STEP_S = 2;

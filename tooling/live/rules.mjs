@@ -1,8 +1,8 @@
 // The rules in deploy/observability: Prometheus' own tool accepts and tests them, each alert both firing and quiet, and what
 // they ask for exists: in the definitions of @headgate/otel, or in what the gateway shows under /metrics.
 import { globSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { root } from "../checks/lib/workspace.mjs";
 import { namesIn } from "../dashboard/src/promql.ts";
 import { get, startGateway } from "./lib/gateway.mjs";
 import { definedMetrics, seriesNames, typesIn } from "./lib/metric-names.mjs";
@@ -11,7 +11,6 @@ import { rulesIn, testsIn } from "./lib/rule-files.mjs";
 
 export const name = "Prometheus' rules pass their tests and use only metrics that exist";
 
-const root = resolve(fileURLToPath(import.meta.url), "../../..");
 const folder = join(root, "deploy/observability");
 const read = (path) => readFileSync(join(folder, path), "utf8");
 

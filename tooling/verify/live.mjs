@@ -4,7 +4,8 @@
 import { globSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { root, runCommand } from "./lib/command.mjs";
+import { root } from "../checks/lib/workspace.mjs";
+import { runCommand } from "./lib/command.mjs";
 import { closingLine } from "./lib/counts.mjs";
 
 const CHECK_LIMIT_MS = 10 * 60_000;

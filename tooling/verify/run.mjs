@@ -3,7 +3,8 @@
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { runCommand, root } from "./lib/command.mjs";
+import { root } from "../checks/lib/workspace.mjs";
+import { runCommand } from "./lib/command.mjs";
 import { closingLine, countTests, failuresOf } from "./lib/counts.mjs";
 
 const STEP_LIMIT_MS = 10 * 60_000;

@@ -15,15 +15,15 @@ export function overloadChart(upstream: Upstream, phases: readonly Phase[], runs
     { name: "load", color: "#ddd", values: load },
     { name: "attainable", color: "#999", values: secondsOf((phase) => attainable(upstream, phase)) },
   ];
-  const top = 1.3 * Math.max(...references[1]!.values);
+  const top = Math.max(...load);
   const families = Map.groupBy(runs, ({ contender }) => contender.split(/[ ,]/)[0] as string);
-  const panels = [...families.values()].map((family): Panel => {
+  const panels = [...families].map(([title, family]): Panel => {
     const lines = family.map(({ contender, goodEachSecond }, i) => ({
       name: contender,
       color: colors[i] as string,
       values: goodEachSecond,
     }));
-    return { title: "", lines: [...references, ...lines], top };
+    return { title, lines: [...references, ...lines], top };
   });
   const names = phases.map(({ name }) => name).join(", then ");
   return chartOf(`Answers within ${goodMs(upstream)} ms, each second: ${names}`, panels, load.length);

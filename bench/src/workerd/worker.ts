@@ -1,25 +1,12 @@
 // The Worker of the workerd benchmark: `/<case>/<count>` makes so many calls, one after another. It is timed from outside,
 // because a Worker's own clock may stand still while it computes.
-import {
-  circuitBreaker,
-  concurrencyLimit,
-  constantBackoff,
-  countWindow,
-  pipeline,
-  retry,
-  timeout,
-} from "@headgate/core";
+import { pipeline } from "@headgate/core";
+import { fourPolicies } from "../four-policies.ts";
 import { cockatielPolicy } from "./cockatiel.ts";
 
 const succeed = async () => 1;
 
-const headgate = pipeline(
-  "benchmark",
-  timeout({ timeoutMs: 1000 }),
-  retry({ maxAttempts: 4, backoff: constantBackoff({ delayMs: 0 }) }),
-  circuitBreaker({ trip: countWindow({ calls: 100 }) }),
-  concurrencyLimit({ maxConcurrent: 200 }),
-);
+const headgate = pipeline("benchmark", ...fourPolicies());
 
 // In a request: module scope allows it no timer.
 let cockatiel: ReturnType<typeof cockatielPolicy> | undefined;

@@ -1,8 +1,6 @@
 /// <reference types="node" />
-import { AsyncLocalStorage } from "node:async_hooks";
 import {
   cache,
-  type Clock,
   type FailedCall,
   fallback,
   hedge,
@@ -11,25 +9,9 @@ import {
   singleFlight,
   timeout,
 } from "@headgate/core";
-import { TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { manualOperation, watch } from "./support/operations.ts";
-
-const request = new AsyncLocalStorage<string>();
-
-/** Virtual time whose callbacks run in the context that armed them, as a host's timers do. */
-class HostLikeClock extends TestClock {
-  override after(delayMs: number, callback: () => void): ReturnType<Clock["after"]> {
-    const inContext = AsyncLocalStorage.snapshot();
-    return super.after(delayMs, () => inContext(callback));
-  }
-}
-
-/** What the code of each call saw of its request. */
-function notes() {
-  const seen: string[] = [];
-  return { seen, note: (what: string) => void seen.push(`${request.getStore()} ${what}`) };
-}
+import { HostLikeClock, notes, request } from "./support/request-context.ts";
 
 describe("the asynchronous context of a call", () => {
   it("is the caller's in a fallback's handlers and for the listeners of their signal, whichever timer has fired", async () => {

@@ -1,7 +1,5 @@
 /// <reference types="node" />
-import { AsyncLocalStorage } from "node:async_hooks";
 import {
-  type Clock,
   concurrencyLimit,
   constantBackoff,
   type OperationContext,
@@ -11,19 +9,9 @@ import {
   systemClock,
   timeout,
 } from "@headgate/core";
-import { TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { manualOperation, watch } from "./support/operations.ts";
-
-const request = new AsyncLocalStorage<string>();
-
-/** Virtual time whose callbacks run in the context that armed them, as a host's timers do. */
-class HostLikeClock extends TestClock {
-  override after(delayMs: number, callback: () => void): ReturnType<Clock["after"]> {
-    const inContext = AsyncLocalStorage.snapshot();
-    return super.after(delayMs, () => inContext(callback));
-  }
-}
+import { HostLikeClock, notes, request } from "./support/request-context.ts";
 
 /** A pipeline with every policy that waits, and what each call's own code saw of its request. */
 function setUp() {
@@ -36,9 +24,7 @@ function setUp() {
     retry({ maxAttempts: 2, backoff, clock }),
     limit,
   );
-  const seen: string[] = [];
-  const note = (what: string) => void seen.push(`${request.getStore()} ${what}`);
-  return { clock, limit, guarded, seen, note };
+  return { clock, limit, guarded, ...notes() };
 }
 
 describe("the asynchronous context of a call", () => {

@@ -111,16 +111,21 @@ describe("durableMetrics of two isolates", () => {
       (seen) => seen.flushes > 0,
     );
     await treat("hang-after");
-    for (let i = 0; i < 4; i++) {
+    for (let round = 1; round <= 4; round++) {
       await count(first, 2, "?abandon");
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      // The other isolate has the same limits: until a flush of its own has failed, the time of the abandoned one has come.
+      await count(second, 1);
+      await eventually(
+        () => flushes(second),
+        ({ failures }) => failures >= round,
+      );
     }
     await treat("take");
     // They have neither gone well nor failed: nothing of them ever happened again.
     expect(await flushes(first)).toEqual(before);
-    await count(first, 1);
-    await pushed(10);
-    expect(await totals()).toMatchObject({ ok: 10, active: 0, latency: [10, 10, 0] });
+    await Promise.all([count(first, 1), count(second, 1)]);
+    await pushed(15);
+    expect(await totals()).toMatchObject({ ok: 15, active: 0, latency: [15, 15, 0] });
   });
 
   it("counts requests whose clients have left", async () => {

@@ -4,6 +4,8 @@ import { packageOf } from "./imports.mjs";
 
 /** Packages that run wherever there are Web APIs: no Node module in their sources. */
 export const WEB_ONLY = new Set(["@headgate/core", "@headgate/hono", "@headgate/otel", "@headgate/workers"]);
+/** What tools share with each other. */
+const SHARED_TOOLING = new Set(["@headgate/charts"]);
 /** What chooses a runtime, by the side that may import it. */
 const ADAPTERS = {
   node: [/^node:/, /^@hono\/node-server(\/|$)/, /^undici(\/|$)/],
@@ -29,7 +31,9 @@ export function importProblem(owner, path, { specifier }) {
   if (specifier.startsWith(".")) return relativeProblem(owner, inPackage, specifier);
   if (specifier.startsWith("#")) return undefined;
   if (owner.group === "tooling") {
-    return packageOf(specifier).startsWith("@headgate/") ? "tooling imports none of the packages" : undefined;
+    const wanted = packageOf(specifier);
+    if (SHARED_TOOLING.has(wanted)) return undeclared(owner, specifier, true);
+    return wanted.startsWith("@headgate/") ? "tooling imports none of the packages" : undefined;
   }
   const test = isTest(inPackage);
   if (owner.group === "apps" && inPackage.startsWith("src/") && !test) {

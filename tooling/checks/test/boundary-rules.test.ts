@@ -52,6 +52,9 @@ describe("importProblem", () => {
     const checks = owner("tooling/checks");
     expect(problem(checks, "docs.mjs", "@headgate/core")).toContain("none of the packages");
     expect(problem(checks, "docs.mjs", "esbuild")).toBeUndefined();
+    expect(problem(checks, "docs.mjs", "@headgate/charts")).toContain("not among");
+    const dashboard = owner("tooling/dashboard", { devDependencies: { "@headgate/charts": "" } });
+    expect(problem(dashboard, "src/picture/draw.ts", "@headgate/charts")).toBeUndefined();
   });
 });
 

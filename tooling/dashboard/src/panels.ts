@@ -55,12 +55,11 @@ interface PanelOptions {
   readonly max?: number;
 }
 
-interface ThresholdOptions {
-  /** Ascending; a value takes the colour of the last step that it reaches. The first holds from -Inf. */
-  readonly steps?: readonly (readonly [from: number | null, color: string])[];
-}
+type Step = readonly [from: number | null, color: string];
 
-interface TimeseriesOptions extends PanelOptions, ThresholdOptions {
+interface TimeseriesOptions extends PanelOptions {
+  /** A dashed line across. */
+  readonly limit?: readonly [at: number, color: string];
   /** Areas on top of each other. @default false */
   readonly stacked?: boolean;
   /** Bars instead of lines, for what happens now and then. @default false */
@@ -70,7 +69,7 @@ interface TimeseriesOptions extends PanelOptions, ThresholdOptions {
 }
 
 export function timeseries(options: TimeseriesOptions): PanelSource {
-  const { stacked = false, bars = false, colors = {}, steps } = options;
+  const { stacked = false, bars = false, colors = {}, limit } = options;
   const panel = common(new TimeseriesBuilder(), options)
     .height(7)
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
@@ -80,18 +79,13 @@ export function timeseries(options: TimeseriesOptions): PanelSource {
     .fillOpacity(stacked || bars ? 40 : 10)
     .showPoints(VisibilityMode.Never)
     .stacking(new StackingConfigBuilder().mode(stacked ? StackingMode.Normal : StackingMode.None).group("A"))
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(true),
-    )
+    .legend(legend())
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
     .targets(targets(options.queries));
   if (options.max !== undefined) panel.max(options.max);
-  if (steps !== undefined) {
+  if (limit !== undefined) {
     panel
-      .thresholds(thresholds(steps))
+      .thresholds(thresholds([[null, "transparent"], limit]))
       .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
   }
   for (const [name, fixedColor] of Object.entries(colors)) {
@@ -100,7 +94,9 @@ export function timeseries(options: TimeseriesOptions): PanelSource {
   return panel;
 }
 
-interface StatOptions extends PanelOptions, ThresholdOptions {
+interface StatOptions extends PanelOptions {
+  /** Ascending; a value takes the colour of the last step that it reaches. The first holds from -Inf. */
+  readonly steps?: readonly Step[];
   readonly decimals?: number;
 }
 
@@ -136,12 +132,7 @@ export function stateTimeline(options: StatesOptions): PanelSource {
     .mergeValues(true)
     .showValue(VisibilityMode.Auto)
     .rowHeight(0.8)
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(true),
-    )
+    .legend(legend())
     .targets(targets(options.queries));
 }
 
@@ -177,7 +168,14 @@ function target([expr, legend]: Query, at: number): DataqueryBuilder {
   return new DataqueryBuilder().refId(refId).expr(expr).legendFormat(legend).range();
 }
 
-function thresholds(steps: NonNullable<ThresholdOptions["steps"]>): ThresholdsConfigBuilder {
+function legend(): VizLegendOptionsBuilder {
+  return new VizLegendOptionsBuilder()
+    .displayMode(LegendDisplayMode.List)
+    .placement(LegendPlacement.Bottom)
+    .showLegend(true);
+}
+
+function thresholds(steps: readonly Step[]): ThresholdsConfigBuilder {
   return new ThresholdsConfigBuilder()
     .mode(ThresholdsMode.Absolute)
     .steps(steps.map(([value, color]) => ({ value, color })));

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { dashboard, panelsOf } from "../src/dashboard.ts";
 import { piecesOf, seriesOf } from "../src/picture/data.ts";
 import { draw } from "../src/picture/draw.ts";
-import { format, ticks } from "../src/picture/format.ts";
+import { format } from "../src/picture/format.ts";
 
 const range = { startS: 100, endS: 160, stepS: 2 };
 
@@ -57,18 +57,6 @@ describe("format", () => {
     [7, "short", 0, "7"],
   ])("writes %d %s", (value, unit, decimals, expected) => {
     expect(format(value, unit, decimals)).toBe(expected);
-  });
-});
-
-describe("ticks", () => {
-  it.each([
-    [1, 4, "short", [0, 0.25, 0.5, 0.75, 1]],
-    [83, 4, "reqps", [0, 25, 50, 75, 100]],
-    [0.6, 3, "percentunit", [0, 0.2, 0.4, 0.6]],
-  ])("are round up to %d", (max, count, unit, expected) => {
-    const found = ticks(max, count, unit);
-    expect(found).toHaveLength(expected.length);
-    for (const [at, value] of expected.entries()) expect(found[at]).toBeCloseTo(value, 9);
   });
 });
 

@@ -4,9 +4,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { root } from "../../checks/lib/workspace.mjs";
 
-const root = resolve(fileURLToPath(import.meta.url), "../../../..");
 const printedUrl = /(http:\/\/127\.0\.0\.1:\d+)/;
 const START_LIMIT_MS = 20_000;
 const END_LIMIT_MS = 15_000;

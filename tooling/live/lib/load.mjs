@@ -1,4 +1,5 @@
-// Load on loopback: requests at a steady rate, whether or not earlier ones were answered. Bounded in time and count.
+// Load on loopback: requests at a steady rate, whether or not earlier ones were answered. Bounded in time and count. Latency counts
+// from when a request is sent: that this process was late to send it, beside what it disturbs, is not the server's doing.
 import { request } from "node:http";
 
 /** The most that one run may send. */

@@ -3,13 +3,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { root } from "../../checks/lib/workspace.mjs";
 import { eventually } from "./eventually.mjs";
 import { freePort } from "./gateway.mjs";
-
-const root = resolve(fileURLToPath(import.meta.url), "../../../..");
 
 /**
  * @param {Record<string, string>} targets the URL of each job; its `/metrics` is scraped

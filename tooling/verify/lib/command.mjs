@@ -1,9 +1,7 @@
 // Runs one command with a limit on its time, passing on the signals that end us.
 import { spawn } from "node:child_process";
-import { delimiter, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-
-export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
+import { delimiter, join } from "node:path";
+import { root } from "../../checks/lib/workspace.mjs";
 
 /** No tool reports home or asks for news while it verifies. */
 const QUIET = {

@@ -1,4 +1,5 @@
 // What a query has returned, as the drawings take it.
+import type { Times } from "@headgate/charts";
 
 export interface Series {
   readonly name: string;
@@ -7,9 +8,7 @@ export interface Series {
 }
 
 /** What all drawings share: which times there are. */
-export interface Range {
-  readonly startS: number;
-  readonly endS: number;
+export interface Range extends Times {
   readonly stepS: number;
 }
 

@@ -1,10 +1,10 @@
 // Draws a dashboard as Grafana lays it out, from what its queries have returned.
 import type { Dashboard, Panel, RowPanel } from "@grafana/grafana-foundation-sdk/dashboard";
+import { type Box, ink, page, panelIn, text } from "@headgate/charts";
 import type { Range, Series } from "./data.ts";
 import { drawHeatmap } from "./heatmap.ts";
 import { drawStat } from "./stat.ts";
 import { drawStateTimeline } from "./state-timeline.ts";
-import { type Box, ink, rect, text } from "./svg.ts";
 import { drawTimeseries } from "./timeseries.ts";
 
 const pageWidth = 1400;
@@ -26,14 +26,7 @@ export function draw(model: Dashboard, results: ReadonlyMap<number, readonly Ser
     const box = { x: x * column + gap, y: y * line + gap, w: w * column - gap, h: h * line - gap };
     return isRow(panel) ? drawRow(panel, box) : drawPanel(panel, results.get(panel.id ?? 0) ?? [], range, box);
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${pageWidth} ${height}" width="${pageWidth}" height="${height}"`,
-    ` font-family="Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif">\n`,
-    rect({ x: 0, y: 0, w: pageWidth, h: height }, ink.page),
-    "\n",
-    drawn.join("\n"),
-    "\n</svg>\n",
-  ].join("");
+  return page(pageWidth, height, drawn);
 }
 
 function isRow(panel: Panel | RowPanel): panel is RowPanel {
@@ -45,12 +38,9 @@ function drawRow({ title = "" }: RowPanel, box: Box): string {
 }
 
 function drawPanel(panel: Panel, series: readonly Series[], range: Range, box: Box): string {
-  const inner = { x: box.x + 8, y: box.y + 24, w: box.w - 16, h: box.h - 30 };
-  return [
-    rect(box, ink.panel, ` stroke="${ink.grid}" rx="2"`),
-    text(box.x + 8, box.y + 16, panel.title ?? "", { size: 12, fill: ink.text, weight: 500 }),
-    series.some(({ points }) => points.length > 0) ? drawContent(panel, series, range, inner) : drawNothing(inner),
-  ].join("");
+  const { svg, rest } = panelIn(box, panel.title ?? "");
+  const hasPoints = series.some(({ points }) => points.length > 0);
+  return svg + (hasPoints ? drawContent(panel, series, range, rest) : drawNothing(rest));
 }
 
 function drawNothing({ x, y, w, h }: Box): string {

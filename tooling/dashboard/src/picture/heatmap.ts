@@ -1,13 +1,12 @@
 // How many values fell into each bucket, and when: the darker, the more.
+import { type Box, plotIn, rect, text, timeAxis, timeScale } from "@headgate/charts";
 import type { Range, Series } from "./data.ts";
-import { timeAxis, timeScale } from "./plot.ts";
-import { type Box, ink, rect, text } from "./svg.ts";
 
 /** The series are a histogram's, named by the upper bounds of their buckets: each holds those below it as well. */
 export function drawHeatmap(all: readonly Series[], range: Range, box: Box): string {
   const bound = ({ name }: Series) => Number(name.replace("+Inf", "Infinity"));
   const buckets = all.toSorted((a, b) => bound(a) - bound(b));
-  const plot = { x: box.x + 46, y: box.y + 4, w: box.w - 54, h: box.h - 20 };
+  const plot = plotIn(box);
   const x = timeScale(range, plot);
   const height = plot.h / Math.max(buckets.length, 1);
   const cells = buckets.flatMap((bucket, at) => {
@@ -27,11 +26,7 @@ export function drawHeatmap(all: readonly Series[], range: Range, box: Box): str
     });
   const names = buckets.map(({ name }, at) => {
     const label = name === "+Inf" ? "more" : `≤ ${name}`;
-    return text(plot.x - 5, plot.y + plot.h - (at + 0.5) * height + 3, label, {
-      anchor: "end",
-      size: 9,
-      fill: ink.faint,
-    });
+    return text(plot.x - 5, plot.y + plot.h - (at + 0.5) * height + 3, label, { anchor: "end", size: 9 });
   });
   return [timeAxis(range, plot), ...marks, ...names].join("");
 }

@@ -1,8 +1,8 @@
 // A band for each series, in the colour of the state that it is in.
 import type { Panel } from "@grafana/grafana-foundation-sdk/dashboard";
+import { type Box, ink, rect, text, timeAxis, timeScale, widthOf, withLegend } from "@headgate/charts";
+import { colorOf } from "./colors.ts";
 import { piecesOf, type Range, type Series } from "./data.ts";
-import { timeAxis, timeScale, withLegend } from "./plot.ts";
-import { type Box, colorOf, ink, rect, text, widthOf } from "./svg.ts";
 
 interface State {
   readonly text: string;

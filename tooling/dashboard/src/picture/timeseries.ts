@@ -1,8 +1,9 @@
 // Lines, areas on top of each other, and bars.
 import type { Panel } from "@grafana/grafana-foundation-sdk/dashboard";
+import { type Box, frameIn, type Legend, level, line, path, rect } from "@headgate/charts";
+import { colorOf, paletteColor } from "./colors.ts";
 import { piecesOf, type Range, type Series } from "./data.ts";
-import { type Legend, timeAxis, timeScale, valueAxis, withLegend } from "./plot.ts";
-import { type Box, colorOf, paletteColor, path, rect } from "./svg.ts";
+import { baseOf, format } from "./format.ts";
 
 /** A series over what lies below it. */
 interface Layer extends Legend {
@@ -16,32 +17,21 @@ export function drawTimeseries(panel: Panel, all: readonly Series[], range: Rang
   const unit = defaults.unit ?? "short";
   const shown = all.filter(({ points }) => points.length > 0);
   const layers = layersOf(shown, custom.stacking?.mode === "normal", fixedColors(panel));
-  const { svg: legend, rest } = withLegend(box, layers);
-  const plot = { x: rest.x + 46, y: rest.y + 4, w: rest.w - 54, h: rest.h - 20 };
-
   const limits = (defaults.thresholds?.steps ?? []).filter(
     ({ value, color }) => value !== null && color !== "transparent",
   );
   const hasLimits = "thresholdsStyle" in custom;
   const values = layers.flatMap(({ series, below }) => series.points.map(([timeS, value]) => value + below(timeS)));
   const highest = Math.max(...values, ...(hasLimits ? limits.map(({ value }) => value ?? 0) : []), 0);
-  const axis = valueAxis(plot, Math.min(highest || 1, defaults.max ?? Number.POSITIVE_INFINITY), unit);
-  const x = timeScale(range, plot);
+  const max = Math.min(highest || 1, defaults.max ?? Number.POSITIVE_INFINITY);
+  const axis = { max, format: (value: number) => format(value, unit), base: baseOf(unit) };
+  const { svg, plot, x, y } = frameIn(box, range, axis, layers);
   const draw = custom.drawStyle === "bars" ? drawBars : drawArea;
-  const marks = layers.map((layer) => draw(layer, { range, x, y: axis.y }));
+  const marks = layers.map((layer) => draw(layer, { range, x, y }));
   const dashes = hasLimits
-    ? limits.map(({ value, color }) => {
-        const y = axis.y(value ?? 0);
-        return path(
-          [
-            [plot.x, y],
-            [plot.x + plot.w, y],
-          ],
-          `stroke="${colorOf(color)}" stroke-dasharray="6 4" fill="none"`,
-        );
-      })
+    ? limits.map(({ value, color }) => level(plot, y(value ?? 0), colorOf(color), ' stroke-dasharray="6 4"'))
     : [];
-  return [timeAxis(range, plot), axis.svg, ...marks, ...dashes, legend].join("");
+  return [svg, ...marks, ...dashes].join("");
 }
 
 function layersOf(all: readonly Series[], stacked: boolean, fixed: ReadonlyMap<string, string>): Layer[] {
@@ -73,10 +63,10 @@ interface Place {
 function drawArea({ series, below, color }: Layer, { range, x, y }: Place): string {
   return piecesOf(series, range)
     .map((piece) => {
-      const line = piece.map(([timeS, value]) => [x(timeS), y(value + below(timeS))] as const);
+      const top = piece.map(([timeS, value]) => [x(timeS), y(value + below(timeS))] as const);
       const base = piece.map(([timeS]) => [x(timeS), y(below(timeS))] as const).toReversed();
-      const area = path([...line, ...base], `fill="${color}" fill-opacity="0.15"`);
-      return area + path(line, `stroke="${color}" stroke-width="1.3" fill="none" stroke-linejoin="round"`);
+      const area = path([...top, ...base], `fill="${color}" fill-opacity="0.15"`);
+      return area + line(top, color, ' stroke-width="1.3" stroke-linejoin="round"');
     })
     .join("");
 }

@@ -15,10 +15,7 @@ export function limits(): PanelSource[] {
       width: 8,
       unit: "percentunit",
       max: 1,
-      steps: [
-        [null, "transparent"],
-        [0.9, "red"],
-      ],
+      limit: [0.9, "red"],
       queries: [[max(`${taken} / (${all} > 0 < +Inf)`, name), `{{${name}}}`]],
     }),
     timeseries({

@@ -103,10 +103,7 @@ export function overview(): PanelSource[] {
       width: 12,
       unit: "percentunit",
       max: 1,
-      steps: [
-        [null, "transparent"],
-        [0.999, "green"],
-      ],
+      limit: [0.999, "green"],
       queries: [[ratio(sum(rate(success), "pipeline_name"), calls("pipeline_name")), "{{pipeline_name}}"]],
     }),
     timeseries({

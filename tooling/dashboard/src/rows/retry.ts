@@ -9,10 +9,7 @@ export function retry(): PanelSource[] {
       description: "Attempts after the first, for each call. The line is where the alert begins.",
       width: 12,
       unit: "percentunit",
-      steps: [
-        [null, "transparent"],
-        [0.2, "red"],
-      ],
+      limit: [0.2, "red"],
       queries: [
         [ratio(sum(rate("retry_attempt_total"), "pipeline_name"), calls("pipeline_name")), "{{pipeline_name}}"],
       ],

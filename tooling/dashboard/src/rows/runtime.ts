@@ -10,10 +10,7 @@ export function runtime(): PanelSource[] {
       width: 6,
       unit: "percentunit",
       max: 1,
-      steps: [
-        [null, "transparent"],
-        [0.9, "red"],
-      ],
+      limit: [0.9, "red"],
       queries: [[max(series("nodejs_eventloop_utilization_ratio"), "instance"), "{{instance}}"]],
     }),
     timeseries({

@@ -7,27 +7,20 @@ export interface Box {
   readonly h: number;
 }
 
+export type Point = readonly [x: number, y: number];
+
 export const ink = { text: "#24292e", faint: "#6e7781", grid: "#e4e7eb", page: "#f4f5f5", panel: "#ffffff" } as const;
 
-/** Grafana's names of colours. */
-const named: Readonly<Record<string, string>> = {
-  green: "#3e9c46",
-  red: "#d83b4d",
-  orange: "#f08a24",
-  yellow: "#e3b505",
-  blue: "#3274d9",
-  purple: "#8f5fd0",
-};
-
-/** For series that have no colour of their own. */
-const palette = ["#3e9c46", "#e3b505", "#3274d9", "#f08a24", "#d83b4d", "#8f5fd0", "#2aa5a0", "#b0569c", "#8a7a4a"];
-
-export function colorOf(name: string): string {
-  return named[name] ?? name;
-}
-
-export function paletteColor(at: number): string {
-  return palette[at % palette.length] ?? ink.text;
+/** An SVG document of this size in pixels. */
+export function page(w: number, h: number, content: readonly string[]): string {
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${w} ${h}" width="${w}" height="${h}"`,
+    ` font-family="Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif">\n`,
+    rect({ x: 0, y: 0, w, h }, ink.page),
+    "\n",
+    content.join("\n"),
+    "\n</svg>\n",
+  ].join("");
 }
 
 export function rect({ x, y, w, h }: Box, fill: string, more = ""): string {
@@ -52,18 +45,23 @@ export function widthOf(content: string, size = 10): number {
   return content.length * size * 0.63;
 }
 
-export function path(points: readonly (readonly [x: number, y: number])[], attributes: string): string {
+export function path(points: readonly Point[], attributes: string): string {
   return `<path d="M${straightened(points)
     .map(([x, y]) => `${px(x)} ${px(y)}`)
     .join("L")}" ${attributes}/>`;
 }
 
+/** A path that is not filled, straight from point to point. */
+export function line(points: readonly Point[], color: string, more = ""): string {
+  return path(points, `stroke="${color}"${more} fill="none"`);
+}
+
 /** Without what lies on a level line between its neighbours. */
-function straightened(points: readonly (readonly [x: number, y: number])[]): (readonly [x: number, y: number])[] {
+function straightened(points: readonly Point[]): Point[] {
   return points.filter(([, y], at) => y !== points[at - 1]?.[1] || y !== points[at + 1]?.[1]);
 }
 
-export function px(value: number): string {
+function px(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
