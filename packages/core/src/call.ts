@@ -12,6 +12,7 @@ import type { HeadgateEvent } from "./observer.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Outcome } from "./policy.ts";
 import type { Link } from "./signal-link.ts";
+import type { Timeout } from "./timeout.ts";
 
 /** One of our policies has refused a call. */
 interface Refusal {
@@ -51,7 +52,7 @@ export class Call {
   startedMs: number | null = null;
   /** What earlier attempts ended with, oldest first, as far as a policy that sent the call down again has noted it. */
   history: unknown[] | null = null;
-  /** While resting: what the policy that has parked the call needs to let go of it. */
+  /** While resting: what the policy that has parked the call needs to let go of it, or what the operation's promise leads to. */
   parked: unknown = null;
   /** The timer of the caller's own deadline. */
   deadlineTimer: ClockTimer | null = null;
@@ -62,8 +63,6 @@ export class Call {
   private keptMore: unknown[] | null = null;
 
   link: Link | null = null;
-  /** The promise of the reaction to the operation's, once that had to be waited for. */
-  running: Promise<unknown> | null = null;
   resolve: ((value: unknown) => void) | null = null;
   reject: ((error: unknown) => void) | null = null;
 
@@ -165,7 +164,7 @@ export class Call {
   readClock(clock: Clock): number {
     const { timer } = this;
     if (!this.justTimed || clock !== this.pipeline.clock) return clock.now();
-    if (timer !== null) return timer.dueMs - timer.timeoutMs;
+    if (timer !== null) return timer.dueMs - (this.pipeline.policies[timer.at] as Timeout).timeoutMs;
     return this.startedMs ?? clock.now();
   }
 

@@ -125,7 +125,7 @@ function start(call: Call): boolean {
     judgeWork(work, true, error);
     return true;
   }
-  call.running = settleWith(work, promise);
+  call.parked = settleWith(work, promise);
   return false;
 }
 

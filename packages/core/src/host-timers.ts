@@ -17,19 +17,15 @@ export class TimeoutTimer implements Timer {
   readonly at: number;
   /** The timer of the next timeout further out on the same call. */
   readonly outer: TimeoutTimer | null;
-  readonly timeoutMs: number;
-  /** Makes the call go on in its own context, where the timer's would be another's. */
-  wake: (() => void) | null = null;
   dueMs = 0;
   previous: Timer | null = null;
   next: Timer | null = null;
   host: ClockTimer | null = null;
 
-  constructor(call: Call, at: number, timeoutMs: number) {
+  constructor(call: Call, at: number) {
     this.call = call;
     this.at = at;
     this.outer = call.timer;
-    this.timeoutMs = timeoutMs;
   }
 }
 

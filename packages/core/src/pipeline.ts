@@ -109,7 +109,7 @@ export class Pipeline {
       return (call.threw ? rejectLater(call.result) : Promise.resolve(call.result)) as Promise<T>;
     if (endsWithOperation(call)) {
       call.resolve = call.reject = follow;
-      return call.running as Promise<T>;
+      return call.parked as Promise<T>;
     }
     const promise = newPromise();
     call.resolve = made.resolve;
@@ -126,7 +126,7 @@ export class Pipeline {
     if (call.phase === "done") return Promise.resolve(toResult(call)) as Promise<OperationResult<T>>;
     if (endsWithOperation(call)) {
       call.resolve = follow;
-      return call.running as Promise<OperationResult<T>>;
+      return call.parked as Promise<OperationResult<T>>;
     }
     const promise = newPromise();
     call.resolve = made.resolve;
@@ -239,8 +239,8 @@ export class Pipeline {
  * Whether nothing can settle the call before its operation has: then the caller is given the promise of the reaction to the
  * operation's own, and no promise is made for the call.
  */
-function endsWithOperation({ running, cuts, options }: Call): boolean {
-  return running !== null && !cuts && options.signal === undefined;
+function endsWithOperation({ at, pipeline, cuts, options }: Call): boolean {
+  return at === pipeline.policies.length && !cuts && options.signal === undefined;
 }
 
 // A rejection one microtask later finds its handler attached, which spares the host's bookkeeping of unhandled

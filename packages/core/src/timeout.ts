@@ -37,8 +37,8 @@ class TimeoutPolicy implements Policy {
   }
 
   enter(call: Call, at: number): "pass" {
-    const timer = new TimeoutTimer(call, at, this.timeoutMs);
-    if (timersAreShared && at > call.pipeline.firstRerun) keepContext(timer);
+    const outOfContext = timersAreShared && at > call.pipeline.firstRerun;
+    const timer = outOfContext ? new WokenTimer(call, at) : new TimeoutTimer(call, at);
     this.#timers.start(timer, call.readClock(this.#clock));
     call.timer = timer;
     call.justTimed = this.#clock === call.pipeline.clock;
@@ -62,21 +62,27 @@ class TimeoutPolicy implements Policy {
  * A timer that calls share fires in the asynchronous context of the call that armed it. Inside a policy that runs code
  * again the call must go on in its own, which is that of a reaction that it has made itself.
  */
-function keepContext(timer: TimeoutTimer): void {
-  const woken = newPromise();
-  timer.wake = made.resolve;
-  void woken.then(() => end(timer));
+class WokenTimer extends TimeoutTimer {
+  readonly wake: () => void;
+
+  constructor(call: Call, at: number) {
+    super(call, at);
+    const woken = newPromise();
+    this.wake = made.resolve;
+    void woken.then(() => end(this));
+  }
 }
 
 /** One microtask later: a result that is already there wins, and so does an abort by the caller in this tick. */
 function expire(timer: TimeoutTimer): void {
-  if (timer.wake !== null) timer.wake();
+  if (timer instanceof WokenTimer) timer.wake();
   else void Promise.resolve().then(() => end(timer));
 }
 
-function end({ call, at, timeoutMs }: TimeoutTimer): void {
+function end({ call, at }: TimeoutTimer): void {
   if (call === null) return;
-  const { name, firstRepeat } = call.pipeline;
+  const { name, firstRepeat, policies } = call.pipeline;
+  const { timeoutMs } = policies[at] as TimeoutPolicy;
   const scope = at > firstRepeat ? "attempt" : "total";
   const error = withoutStack(() => new TimeoutError(timeoutMs, scope));
   error.pipeline = name;

@@ -12,8 +12,8 @@ class TimerList<T extends Timer> implements Timers<T> {
   readonly #delayMs: number;
   readonly #expire: (timer: T) => void;
   readonly #tick: () => void;
+  /** The timer that is due first, in a ring of all that run: this object, which is old, is written as seldom as can be. */
   #head: T | null = null;
-  #tail: T | null = null;
   #host: ClockTimer | null = null;
 
   constructor(clock: Clock, delayMs: number, expire: (timer: T) => void) {
@@ -25,13 +25,15 @@ class TimerList<T extends Timer> implements Timers<T> {
 
   start(timer: T, nowMs: number): void {
     timer.dueMs = nowMs + this.#delayMs;
-    const tail = this.#tail;
-    timer.previous = tail;
-    this.#tail = timer;
-    if (tail !== null) {
-      tail.next = timer;
+    const head = this.#head;
+    if (head !== null) {
+      const tail = head.previous as Timer;
+      timer.previous = tail;
+      timer.next = head;
+      tail.next = head.previous = timer;
       return;
     }
+    timer.previous = timer.next = timer;
     this.#head = timer;
     if (this.#host === null) this.#host = this.#clock.after(this.#delayMs, this.#tick);
     else this.#host.ref();
@@ -39,14 +41,17 @@ class TimerList<T extends Timer> implements Timers<T> {
 
   stop(timer: T): void {
     const { previous, next } = timer;
-    if (previous === null && next === null && this.#head !== timer) return;
-    if (previous === null) this.#head = next as T | null;
-    else previous.next = next;
-    if (next === null) this.#tail = previous as T | null;
-    else next.previous = previous;
+    if (previous === null || next === null) return;
     timer.previous = timer.next = null;
-    // Idle: the host timer stays armed for the next call, but does not hold the process.
-    if (this.#head === null) this.#host?.unref();
+    if (next === timer) {
+      this.#head = null;
+      // Idle: the host timer stays armed for the next call, but does not hold the process.
+      this.#host?.unref();
+      return;
+    }
+    previous.next = next;
+    next.previous = previous;
+    if (this.#head === timer) this.#head = next as T;
   }
 
   #run(): void {
