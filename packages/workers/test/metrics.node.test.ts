@@ -118,7 +118,7 @@ describe("durableMetrics of two isolates", () => {
     await treat("hang-after");
     for (let i = 0; i < 4; i++) {
       await count(first, 2, "?abandon");
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      await new Promise((resolve) => setTimeout(resolve, 1250));
     }
     await treat("take");
     // They have neither gone well nor failed: nothing of them ever happened again.
