@@ -89,8 +89,8 @@ function dripping(pieces: number, isEnough: () => boolean): ReadableStream<Uint8
     {
       async pull(controller) {
         if (left-- <= 0) return controller.close();
-        do await sleep(10);
-        while (left === 0 && !isEnough());
+        await sleep(10);
+        if (left === 0) while (!isEnough()) await sleep(10);
         controller.enqueue(new Uint8Array(1000));
       },
     },
