@@ -36,7 +36,7 @@ export async function setMode({ url }: { readonly url: string }, mode: Partial<M
 export async function countsBecome(
   server: { readonly url: string },
   expected: Partial<RoomCounts>,
-  deadlineMs = 2000,
+  deadlineMs = 30_000,
 ): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {

@@ -1,10 +1,10 @@
 // One table of requests over real HTTP against the Node server and against workerd, with equal answers.
-import { type AddressInfo, createServer } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { serveFlaky } from "@headgate/flaky/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Scene, Seen } from "./support/conformance-entry.ts";
 import { conformanceTable } from "./support/conformance-table.ts";
+import { type ClosedPort, closedPort } from "./support/closed-port.ts";
 import { type Difference, differences } from "./support/differences.ts";
 import { startOnNode, startOnWorkerd, type TestGateway } from "./support/gateways.ts";
 import { type RawUpstream, startRawUpstream } from "./support/raw-upstream.ts";
@@ -14,24 +14,25 @@ const demos: Awaited<ReturnType<typeof serveFlaky>>[] = [];
 const raws: RawUpstream[] = [];
 const gateways: TestGateway[] = [];
 const scenes: Scene[] = [];
+let closed: ClosedPort;
 /** Without which some entry would not be answered alike. */
 const found = new Set<Difference>();
 
 beforeAll(async () => {
-  const closed = await closedPort();
+  closed = await closedPort();
   for (const start of [startOnNode, startOnWorkerd]) {
     const demo = await serveFlaky();
     const raw = await startRawUpstream();
-    const gateway = await start(configFor(demo.url, raw.url, closed));
+    const gateway = await start(configFor(demo.url, raw.url, closed.port));
     demos.push(demo);
     raws.push(raw);
     gateways.push(gateway);
-    scenes.push({ url: gateway.url, upstream: demo.url });
+    scenes.push({ url: gateway.url, upstream: demo.url, raw: raw.url });
   }
 });
 
 afterAll(async () => {
-  for (const { close } of [...gateways, ...demos, ...raws]) await close();
+  for (const { close } of [...gateways, ...demos, ...raws, closed]) await close();
 });
 
 describe("the gateway on Node and on workerd", () => {
@@ -66,6 +67,8 @@ function level(seen: unknown, applied: readonly Difference[]): unknown {
 
 function configFor(demo: string, rawUpstream: string, closed: number): unknown {
   const quick = { retry: { maxAttempts: 3, initialMs: 1 }, circuitBreaker: { maxFailures: 1000 } };
+  // Long enough for a busy machine to bring a request to where it is to stand still.
+  const timeout = { timeoutMs: 1000 };
   return {
     routes: [
       { name: "demo", pathPrefix: "/demo", upstream: demo, ...quick },
@@ -84,7 +87,7 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
       { name: "raw", pathPrefix: "/raw", upstream: rawUpstream, ...quick },
       { name: "down", pathPrefix: "/down", upstream: `http://127.0.0.1:${closed}`, ...quick },
       { name: "touchy", pathPrefix: "/touchy", upstream: demo, circuitBreaker: { maxFailures: 1 } },
-      { name: "slow", pathPrefix: "/slow", upstream: demo, ...quick, timeout: { timeoutMs: 200 } },
+      { name: "slow", pathPrefix: "/slow", upstream: demo, ...quick, timeout },
       {
         name: "mesh",
         pathPrefix: "/mesh",
@@ -112,7 +115,7 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
         name: "uploads",
         pathPrefix: "/uploads",
         upstream: demo,
-        timeout: { timeoutMs: 200 },
+        timeout,
         circuitBreaker: { maxFailures: 2 },
       },
       {
@@ -129,15 +132,13 @@ function configFor(demo: string, rawUpstream: string, closed: number): unknown {
         ...quick,
         concurrencyLimit: { maxConcurrent: 1, maxQueue: 0 },
       },
+      {
+        name: "narrow-raw",
+        pathPrefix: "/narrow-raw",
+        upstream: rawUpstream,
+        ...quick,
+        concurrencyLimit: { maxConcurrent: 1, maxQueue: 0 },
+      },
     ],
   };
-}
-
-/** A port of this machine that nobody listens at. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
 }

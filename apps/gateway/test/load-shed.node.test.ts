@@ -1,5 +1,4 @@
 // A route that has more to do than it can, on each runtime: who matters is served, and the gateway's own pages answer.
-import { Agent } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { startOnNode, startOnWorkerd } from "./support/gateways.ts";
 import { HeldUpstream } from "./support/held-upstream.ts";
@@ -17,8 +16,8 @@ const configFor = (upstream: string, trustPriority: boolean) => ({
       pathPrefix: "/orders",
       upstream,
       retry: { maxAttempts: 1 },
-      timeout: { timeoutMs: 10_000 },
-      concurrencyLimit: { maxConcurrent: 4, maxQueue: 40, maxWaitMs: 9000 },
+      timeout: { timeoutMs: 55_000 },
+      concurrencyLimit: { maxConcurrent: 4, maxQueue: 1000, maxWaitMs: 50_000 },
       loadShed: { enabled: true, trustPriority },
     },
   ],
@@ -31,29 +30,29 @@ describe.each([
   it("turns the lowest class away first, and never its own pages", async () => {
     const upstream = new HeldUpstream();
     const gateway = await start(configFor(await upstream.listen(), true));
-    const agent = new Agent({ keepAlive: true });
-    opened.push(gateway, upstream, { close: async () => agent.destroy() });
+    opened.push(gateway, upstream);
     let asked = 0;
     const ask = async (priority: string) => {
-      const answer = await send(`${gateway.url}/orders/${asked++}`, { agent, headers: { priority } });
+      const answer = await send(`${gateway.url}/orders/${asked++}`, { headers: { priority } });
       const text = Buffer.from(answer.body).toString();
       const said = answer.status === 200 ? "200" : (JSON.parse(text) as { code: string }).code;
       return { said: `${priority} ${said}`, retryAfter: new Map(answer.headers).get("retry-after") };
     };
-    // The queue fills with what nobody answers; what comes then is turned away within a second or two.
-    const usual = Array.from({ length: 20 }, () => ask("u=3, i"));
+    // So many as are no overload yet, however slowly they come.
+    const usual = Array.from({ length: 6 }, () => ask("u=3, i"));
     await expect.poll(() => upstream.running).toBe(4);
+    // The queue fills with what nobody answers; what comes then is turned away within a second or two.
     const refused: Awaited<ReturnType<typeof ask>>[] = [];
     const batch: Promise<unknown>[] = [];
     const enough = () => {
       batch.push(ask("u=7").then((answer) => upstream.answering || refused.push(answer)));
       return refused.length;
     };
-    await expect.poll(enough, { timeout: 8000, interval: 50 }).toBeGreaterThan(5);
+    await expect.poll(enough, { interval: 50 }).toBeGreaterThan(5);
     expect(new Set(refused.map(({ said }) => said))).toEqual(new Set(["u=7 ERR_LOAD_SHED"]));
     expect(refused.every(({ retryAfter }) => Number(retryAfter) >= 1)).toBe(true);
-    expect((await send(`${gateway.url}/livez`, { agent })).status).toBe(200);
-    expect((await send(`${gateway.url}/readyz`, { agent })).status).toBe(200);
+    expect((await send(`${gateway.url}/livez`)).status).toBe(200);
+    expect((await send(`${gateway.url}/readyz`)).status).toBe(200);
 
     const critical = ask("u=2");
     upstream.answering = true;

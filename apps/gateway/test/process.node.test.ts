@@ -116,7 +116,7 @@ describe("the gateway's process", () => {
     const pids = await eventually(() => logged(said.out, "cluster.started")[0]?.["pids"] as number[] | undefined);
     const answers = await Promise.all(Array.from({ length: 40 }, () => send(`${url}/demo/echo`)));
     expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(200));
-    expect(await succeeded(url)).toBe(40);
+    await expect.poll(() => succeeded(url)).toBe(40);
     process.kill(pids[0] as number, "SIGKILL");
     await eventually(() => (said.out.includes("cluster.worker-exited") ? true : undefined));
     await eventually(async () =>
@@ -175,7 +175,7 @@ describe("the gateway's process", () => {
     const upstream = new HeldUpstream();
     const config = { routes: [{ name: "held", pathPrefix: "/held", upstream: await upstream.listen() }] };
     try {
-      const settings = { HEADGATE_CONFIG: configFile(JSON.stringify(config)), READINESS_GRACE_MS: "1500" };
+      const settings = { HEADGATE_CONFIG: configFile(JSON.stringify(config)), READINESS_GRACE_MS: "5000" };
       const { child, said, ended } = start(settings);
       const url = await eventually(() => urlOf(said.out));
       child.kill("SIGTERM");

@@ -128,10 +128,8 @@ describe("the gateway on Workers with a METRICS binding", () => {
   it("counts a request whose client leaves in the middle of the body", async () => {
     const socket = await openResponse(`${gateway.url}/r/stream`);
     socket.destroy();
-    await eventually(
-      async () =>
-        /^concurrency_active\{concurrency_limit_name="r"\} 0$/m.test((await page()).text) ? true : undefined,
-      15_000,
+    await eventually(async () =>
+      /^concurrency_active\{concurrency_limit_name="r"\} 0$/m.test((await page()).text) ? true : undefined,
     );
     expect((await page()).text).toContain('async_pipeline_success_total{pipeline_name="r"} 11\n');
   });

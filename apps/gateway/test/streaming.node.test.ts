@@ -107,7 +107,7 @@ describe("a body of 20 MB", () => {
     for await (const chunk of response as AsyncIterable<Buffer>) hash.update(chunk);
     expect(response.complete).toBe(true);
     expect(hash.digest("hex")).toBe(digest);
-    expect(gateway.running.gateway.routes[0]?.limit.inUse).toBe(0);
+    await expect.poll(() => gateway.running.gateway.routes[0]?.limit.inUse).toBe(0);
   });
 
   it.each([

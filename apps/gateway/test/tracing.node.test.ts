@@ -61,6 +61,8 @@ it("goes on with the client's trace: the call, each attempt, and the attempt's s
     accept: "text/plain",
   };
   expect((await send(`${gateway.url}/shop/items?q=1`, { headers })).status).toBe(200);
+  // They may end a moment after the client has its answer.
+  await expect.poll(() => exporter.getFinishedSpans().filter(({ kind }) => kind !== SpanKind.SERVER).length).toBe(3);
   const spans = exporter.getFinishedSpans();
   const client = spans.filter(({ kind }) => kind === SpanKind.CLIENT);
   const [call] = spans.filter(({ kind }) => kind === SpanKind.INTERNAL);

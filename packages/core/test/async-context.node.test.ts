@@ -120,7 +120,7 @@ describe("the asynchronous context of a call", () => {
 
   it("is kept by the host's own timers too", async () => {
     const again = retry({ maxAttempts: 2, backoff: constantBackoff({ delayMs: 1 }), clock: systemClock });
-    const guarded = pipeline("host", timeout({ timeoutMs: 1000 }), again);
+    const guarded = pipeline("host", timeout({ timeoutMs: 30_000 }), again);
     const seen: string[] = [];
     const failing = () => {
       seen.push(request.getStore() ?? "nobody");

@@ -2,6 +2,7 @@
 // 500 that says nothing.
 import { isHeadgateError } from "@headgate/core";
 import { type ProblemKind, problemKinds, statusTitles } from "./problem-kinds.ts";
+import { wholeSeconds } from "./whole-seconds.ts";
 
 export type { ProblemKind } from "./problem-kinds.ts";
 
@@ -55,7 +56,7 @@ function ofKind(error: Error, kind: ProblemKind, code: string, known: boolean): 
   const headers = {
     ...fields,
     ...kind.headers,
-    ...(retryAfterMs !== undefined && { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
+    ...(retryAfterMs !== undefined && { "retry-after": String(Math.max(1, wholeSeconds(retryAfterMs))) }),
   };
   const problem: Problem = {
     type,

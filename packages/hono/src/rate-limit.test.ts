@@ -46,6 +46,16 @@ describe("rateLimit", () => {
     expect((await app.request("/")).status).toBe(200);
   });
 
+  it.each([2768.3, 5536.1])("tells no second too many at a time that is not exact: %d ms", async (startMs) => {
+    const app = appOf({ limit: { limit: 2, windowMs: 60_000, clock: new TestClock(startMs) } });
+    const states = [await app.request("/"), await app.request("/"), await app.request("/")].map(fieldsOf);
+    expect(states.map(([, state]) => state)).toEqual([
+      '"default";r=1;t=30',
+      '"default";r=0;t=60',
+      '"default";r=0;t=30',
+    ]);
+  });
+
   it("keeps keys apart and counts what a request costs", async () => {
     const limit = limitOf({ limit: 10, windowMs: 1000, clock: new TestClock() });
     const app = appOf({ limit, cost: (c) => Number(c.req.query("cost") ?? 1) });

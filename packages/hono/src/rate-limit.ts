@@ -8,6 +8,7 @@ import {
 } from "@headgate/core";
 import type { Context, MiddlewareHandler } from "hono";
 import { refuse, type RespondOptions } from "./answer.ts";
+import { wholeSeconds } from "./whole-seconds.ts";
 import { checkFunction, rejectOption } from "@headgate/core/options";
 
 export interface RateLimitOptions extends RespondOptions {
@@ -70,7 +71,7 @@ function stateOf({ allowed, remaining, resetMs, retryAfterMs }: RateLimitResult)
   const left = allowed ? remaining : 0;
   if (left === undefined) return "";
   const ms = allowed ? resetMs : retryAfterMs;
-  return ms === undefined ? `r=${left}` : `r=${left};t=${Math.max(allowed ? 0 : 1, Math.ceil(ms / 1000))}`;
+  return ms === undefined ? `r=${left}` : `r=${left};t=${Math.max(allowed ? 0 : 1, wholeSeconds(ms))}`;
 }
 
 /** A name as a string of structured fields (RFC 9651), which are ASCII. */

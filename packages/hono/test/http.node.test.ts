@@ -29,9 +29,12 @@ describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runti
   });
 
   it("hands a deadline on", async () => {
+    const startMs = performance.now();
     const response = await get("/deadline", { headers: { "grpc-timeout": "5S" } });
+    const tookMs = performance.now() - startMs;
     const { "x-request-timeout-ms": left } = (await response.json()) as Record<string, string>;
-    expect(Number(left)).toBeGreaterThan(4500);
+    // In whole milliseconds, and workerd knows no finer ones.
+    expect(Number(left)).toBeGreaterThanOrEqual(4990 - tookMs - 2);
     expect(Number(left)).toBeLessThanOrEqual(4990);
     expect((await get("/deadline", { headers: { "x-request-timeout-ms": "0" } })).status).toBe(504);
   });
@@ -39,6 +42,7 @@ describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runti
   it("holds the permit while the body streams", async () => {
     const response = await get("/drip?pieces=20");
     expect((await counts()).inUse).toBe(1);
+    await get("/enough");
     expect((await response.arrayBuffer()).byteLength).toBe(20_000);
     await expect.poll(async () => (await counts()).inUse).toBe(0);
   });
@@ -82,12 +86,17 @@ describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runti
   });
 
   it("says what is left of a quota", async () => {
+    const startMs = performance.now();
     const [first, , third] = [await get("/limited"), await get("/limited"), await get("/limited")];
+    // A whole second less for each that has passed meanwhile.
+    const leastS = Math.ceil(30 - (performance.now() - startMs) / 1000);
     expect(first.headers.get("ratelimit-policy")).toBe('"default";q=2;w=60');
     expect(first.headers.get("ratelimit")).toBe('"default";r=1;t=30');
     expect(third.status).toBe(429);
-    expect(third.headers.get("retry-after")).toBe("30");
-    expect(third.headers.get("ratelimit")).toBe('"default";r=0;t=30');
+    const waitS = Number(third.headers.get("retry-after"));
+    expect(waitS).toBeGreaterThanOrEqual(leastS);
+    expect(waitS).toBeLessThanOrEqual(30);
+    expect(third.headers.get("ratelimit")).toBe(`"default";r=0;t=${waitS}`);
   });
 
   it("carries an order out once", async () => {
@@ -116,11 +125,9 @@ describe.each(["node", "workerd"] as const)("middleware over HTTP on %s", (runti
 
   it("cuts an upload that drips with 408, and its connection", async () => {
     const upload = slowUpload(new URL(server.url));
-    const startMs = performance.now();
     await expect.poll(() => upload.received()).toContain("HTTP/1.1 408");
-    expect(performance.now() - startMs).toBeLessThan(2500);
-    // Its 900 bytes would not have come in less than 45 s.
-    expect(upload.sent()).toBeLessThan(900);
+    // Within 2.5 s, told by what it could send meanwhile: where the machine stands still, so does it. All of it would take 45 s.
+    expect(upload.sent()).toBeLessThan(50);
     await expect.poll(() => upload.received()).toContain("ERR_MIN_RATE");
     expect(upload.received().toLowerCase()).toContain("connection: close");
     await expect.poll(() => upload.closed()).toBe(true);
@@ -133,9 +140,10 @@ describe("middleware over HTTP on node", () => {
     const server = await servers.node();
     const client = new AbortController();
     const asked = fetch(`${server.url}/patient`, { signal: client.signal });
-    setTimeout(() => client.abort(), 50);
-    await expect(asked).rejects.toThrow("aborted");
     const counts = async () => (await (await fetch(`${server.url}/counts`)).json()) as Counts;
+    await expect.poll(async () => (await counts()).begun).toEqual(["patient"]);
+    client.abort();
+    await expect(asked).rejects.toThrow("aborted");
     await expect.poll(async () => (await counts()).aborted).toEqual(["patient"]);
     await server.close();
   });
@@ -166,7 +174,7 @@ function slowUpload({ hostname, port, host }: URL) {
     over = true;
     clearInterval(timer);
   });
-  socket.write(`POST /upload HTTP/1.1\r\nhost: ${host}\r\ncontent-length: 900\r\n\r\n`);
+  socket.write(`POST /upload/soon HTTP/1.1\r\nhost: ${host}\r\ncontent-length: 900\r\n\r\n`);
   let sent = 0;
   const timer = setInterval(() => {
     sent += 1;

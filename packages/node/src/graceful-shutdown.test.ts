@@ -204,7 +204,7 @@ describe("gracefulShutdown", () => {
     upgraded.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n");
     await until(() => upgraded.said().startsWith("HTTP/1.1 101"));
     const cut = get(`${handle.url}/held`).catch((error: Error) => error);
-    await until(() => handle.connections.open === 2);
+    await until(() => handle.connections.open === 2 && handle.connections.active === 1);
     const report = shutdown.start("test", 0);
     await clock.advance(20_499);
     expect([shutdown.phase, upgraded.closed()]).toEqual(["aborting", false]);

@@ -7,7 +7,7 @@ import { dial, get } from "../test/support/http-client.ts";
 import { closedPerTurn, closeSlowRequests, turnMs } from "./slow-requests.ts";
 
 /** Long enough for a busy machine to send a whole request in. */
-const timeouts = { headersTimeout: 250, requestTimeout: 250 };
+const timeouts = { headersTimeout: 1000, requestTimeout: 1000 };
 
 const open: Server[] = [];
 

@@ -53,7 +53,7 @@ describe("runCluster", () => {
       expect(cluster.pids).toHaveLength(2);
       expect(await answering(cluster.url)).toEqual(new Set(cluster.pids));
       await answering(cluster.url);
-      expect(await metricsOf(cluster.url)).toEqual({ requests: 16, workers: 2 });
+      await expect.poll(() => metricsOf(cluster.url)).toEqual({ requests: 16, workers: 2 });
     });
 
     it("starts one again that has crashed, later each time, and keeps what it had counted", async () => {
@@ -64,7 +64,7 @@ describe("runCluster", () => {
       expect(cluster.events("cluster.worker-exited")).toEqual(
         [7, 7].map((code) => expect.objectContaining({ code, expected: false })),
       );
-      expect(await metricsOf(cluster.url)).toEqual({ requests: 16, workers: 2 });
+      await expect.poll(() => metricsOf(cluster.url)).toEqual({ requests: 16, workers: 2 });
       // Whether the second was the same worker again or the other one.
       for (const { crashes, delayMs } of cluster.events("cluster.worker-restarting")) {
         expect(delayMs).toBe(50 * 2 ** (Number(crashes) - 1));
@@ -94,7 +94,7 @@ describe("runCluster", () => {
         [0, 0].map((code) => expect.objectContaining({ code, expected: true })),
       );
       // What the old ones had counted until their very end is there still.
-      expect((await metricsOf(cluster.url))["requests"]).toBe(16 + kept + single + 16);
+      await expect.poll(async () => (await metricsOf(cluster.url))["requests"]).toBe(16 + kept + single + 16);
       agent.destroy();
     });
 

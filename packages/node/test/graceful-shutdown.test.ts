@@ -7,8 +7,8 @@ import { get } from "./support/http-client.ts";
 
 afterEach(endFixtures);
 
-async function started(drainTimeoutMs: number): Promise<Fixture & { url: string }> {
-  const server = startFixture("shutdown-server", [String(drainTimeoutMs)]);
+async function started(drainTimeoutMs: number, graceMs = 200): Promise<Fixture & { url: string }> {
+  const server = startFixture("shutdown-server", [drainTimeoutMs, graceMs].map(String));
   const url = await eventually(() => server.lines().find((line) => line.startsWith("http:")));
   return { ...server, url };
 }
@@ -26,7 +26,8 @@ async function sendWhileReady(url: string, agent: Agent | false, began: () => vo
 
 describe("gracefulShutdown in a process", () => {
   it("loses no request of clients that watch its readiness", async () => {
-    const server = await started(5000);
+    // Longer than a client on a busy machine takes from one request to the next.
+    const server = await started(5000, 2000);
     const clients = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true }), false as const, false as const];
     const busy = clients.map(() => Promise.withResolvers<void>());
     const all = Promise.all(clients.map((agent, i) => sendWhileReady(server.url, agent, () => busy[i]?.resolve())));

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  workers = await startSharing(script, { OPEN_MS: 400 });
+  workers = await startSharing(script, { OPEN_MS: 3000 });
   [first = "", second = ""] = workers.urls;
   return () => workers.close();
 });

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { seriesKey } from "./otlp-sink.mjs";
 
 const CONNECTIONS = 50;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 240_000;
 
 /** Failures in a row that open the circuit of the route that is down. */
 const OPENS_AFTER = 5;
@@ -196,7 +196,11 @@ export async function sendMix(gateway, flaky) {
         send,
       );
     };
-    await Promise.all([send(get("/narrow/slow/3000", 200)), crowd()]);
+    await setMode(flaky, { hang: true });
+    const held = send(get("/narrow/echo", 200));
+    await Promise.race([crowd(), held.then(() => Promise.reject(new Error("the only permit was not held")))]);
+    await setMode(flaky, {});
+    await held;
     await sendAll(anyOrder, send);
     return SIZE;
   } finally {
@@ -214,12 +218,18 @@ async function sendAll(requests, send) {
 
 /** Waits until a request is under way at the upstream. */
 async function isThere(flaky) {
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 1000; i++) {
     const response = await fetch(`${flaky}/_mode`, { signal: AbortSignal.timeout(5000) });
     if ((await response.json()).counts.inFlight > 0) return;
     await delay(20);
   }
   throw new Error("the request that holds the only permit has not arrived");
+}
+
+async function setMode(flaky, mode) {
+  const init = { method: "PUT", body: JSON.stringify(mode), signal: AbortSignal.timeout(10_000) };
+  const { status } = await fetch(`${flaky}/_mode`, init);
+  if (status !== 200) throw new Error(`the upstream has not taken its mode: ${status}`);
 }
 
 function sendOne(url, options) {

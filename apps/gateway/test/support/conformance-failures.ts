@@ -1,6 +1,6 @@
 // Entries of the conformance table about what goes wrong: upstreams that fail, refusals, clients that leave.
 import { type Entry, get, problemOf, see } from "./conformance-entry.ts";
-import { breakOff, eventually, openResponse, send, type Sent } from "./http-client.ts";
+import { breakOff, eventually, openResponse, type Received, send, type Sent } from "./http-client.ts";
 
 export const failures: readonly Entry[] = [
   get("a 4xx passes through", "/demo/status/404", { status: 404 }),
@@ -48,51 +48,71 @@ export const failures: readonly Entry[] = [
     name: "a full queue refuses with Retry-After, and the permit comes back",
     act: async (scene) => {
       const { url, upstream } = scene;
-      const slow = send(`${url}/narrow/slow/400`);
-      await eventually(async () => ((await counts(upstream)).inFlight >= 1 ? true : undefined));
+      await inFlightBecomes(upstream, 0);
+      await setMode(upstream, { hang: true });
+      const slow = send(`${url}/narrow/status/201`);
+      await inFlightBecomes(upstream, 1);
       const refused = see(await send(`${url}/narrow/echo`), scene);
+      await setMode(upstream, {});
       const first = await slow;
-      return [refused, first.status, (await send(`${url}/narrow/status/200`)).status];
+      return [refused, first.status, (await admitted(`${url}/narrow/status/200`)).status];
     },
-    expect: [problemOf(503, "ERR_CONCURRENCY_LIMIT", { policy: "concurrency-limit", pipeline: "narrow" }), 200, 200],
+    expect: [problemOf(503, "ERR_CONCURRENCY_LIMIT", { policy: "concurrency-limit", pipeline: "narrow" }), 201, 200],
   },
   {
     name: "a permit is held until the response's body has ended",
-    act: async ({ url }) => {
-      const dripping = send(`${url}/narrow/drip?bytes=20&everyMs=20`);
-      await eventually(async () => ((await send(`${url}/narrow/echo`)).status === 503 ? true : undefined));
-      const { complete } = await dripping;
-      const after = await eventually(async () => ((await send(`${url}/narrow/echo`)).status === 200 ? 200 : undefined));
-      return { complete, after };
+    act: async ({ url, raw }) => {
+      const begun = send(`${url}/narrow-raw/begin`);
+      await eventually(async () => ((await send(`${raw}/begun`)).status === 200 ? true : undefined));
+      const meanwhile = (await send(`${url}/narrow-raw/no-type`)).status;
+      await send(`${raw}/end`);
+      const { complete } = await begun;
+      return { meanwhile, complete, after: (await admitted(`${url}/narrow-raw/no-type`)).status };
     },
-    expect: { complete: true, after: 200 },
+    expect: { meanwhile: 503, complete: true, after: 200 },
   },
   {
     name: "a client that leaves in the middle of a body gives its permit back",
     act: async ({ url, upstream }) => {
       (await openResponse(`${url}/narrow/drip?bytes=100000&everyMs=20`)).destroy();
-      const after = await eventually(async () => ((await send(`${url}/narrow/echo`)).status === 200 ? 200 : undefined));
-      const inFlight = await eventually(async () => ((await counts(upstream)).inFlight === 0 ? 0 : undefined));
-      return { after, inFlight };
+      const after = (await admitted(`${url}/narrow/echo`)).status;
+      await inFlightBecomes(upstream, 0);
+      return { after };
     },
-    expect: { after: 200, inFlight: 0 },
+    expect: { after: 200 },
   },
   {
     name: "a client that leaves in the middle of its own body is nobody's failure",
     act: async ({ url, upstream }) => {
       const breaking = breakOff(`${url}/touchy/hash`);
-      await eventually(async () => ((await counts(upstream)).inFlight >= 1 ? true : undefined));
+      await inFlightBecomes(upstream, 1);
       (await breaking).destroy();
-      await eventually(async () => ((await counts(upstream)).inFlight === 0 ? true : undefined));
+      await inFlightBecomes(upstream, 0);
       return (await send(`${url}/touchy/status/200`)).status;
     },
     expect: 200,
   },
 ];
 
-async function counts(upstream: string): Promise<{ inFlight: number }> {
-  const { body } = await send(`${upstream}/_mode`);
-  return (JSON.parse(Buffer.from(body).toString()) as { counts: { inFlight: number } }).counts;
+/** Waits until so many requests are being served by the upstream. */
+async function inFlightBecomes(upstream: string, expected: number): Promise<void> {
+  await eventually(async () => {
+    const { body } = await send(`${upstream}/_mode`);
+    const { counts } = JSON.parse(Buffer.from(body).toString()) as { counts: { inFlight: number } };
+    return counts.inFlight === expected || undefined;
+  });
+}
+
+async function setMode(upstream: string, mode: object): Promise<void> {
+  await send(`${upstream}/_mode`, { method: "PUT", body: JSON.stringify(mode) });
+}
+
+/** The first answer that is no refusal: a permit may come back a moment after its response has. */
+function admitted(url: string): Promise<Received> {
+  return eventually(async () => {
+    const received = await send(url);
+    return received.status === 503 ? undefined : received;
+  });
 }
 
 /** A body that begins and goes no further. */

@@ -1,5 +1,5 @@
 // An upstream whose answers are written field by field: what the demo upstream, being a Hono application, cannot send.
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 
@@ -13,6 +13,7 @@ export interface RawUpstream {
 
 export async function startRawUpstream(): Promise<RawUpstream> {
   const attempts = new Map<string, number>();
+  let begun: ServerResponse | undefined;
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://raw");
     const body: Buffer[] = [];
@@ -47,6 +48,15 @@ export async function startRawUpstream(): Promise<RawUpstream> {
             .writeHead(attempt <= 2 ? 503 : 200, { "content-type": "text/plain" })
             .end(`attempt ${attempt}: ${Buffer.concat(body).toString()}`);
         }
+        case "/begin":
+          // Until `/end` is asked for.
+          begun = response.writeHead(200, { "content-type": "text/plain" });
+          return begun.write("begun");
+        case "/begun":
+          return response.writeHead(begun ? 200 : 404).end();
+        case "/end":
+          begun?.end("ended");
+          return response.writeHead(204).end();
         default:
           return response.writeHead(404).end();
       }

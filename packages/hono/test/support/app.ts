@@ -1,6 +1,6 @@
 // One application for every runtime, with a way to look at what goes on inside.
 import { concurrencyLimit as limitOf, pipeline, timeout as timeoutPolicy } from "@headgate/core";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import {
   bodyLimit,
   concurrencyLimit,
@@ -22,6 +22,8 @@ import { untilAborted } from "./handlers.ts";
 
 export interface Counts {
   readonly inUse: number;
+  /** Handlers that have begun. */
+  readonly begun: readonly string[];
   readonly aborted: readonly string[];
   readonly orders: number;
 }
@@ -29,14 +31,18 @@ export interface Counts {
 export function createTestApp(): Hono<ResilienceEnv> {
   const app = new Hono<ResilienceEnv>();
   const streams = limitOf({ name: "streams", maxConcurrent: 2, leaseMs: 60_000 });
+  const begun: string[] = [];
   const aborted: string[] = [];
   let orders = 0;
-  const noted = (name: string, signal: AbortSignal): void =>
+  let isEnough = false;
+  const noted = (name: string, signal: AbortSignal): void => {
+    begun.push(name);
     signal.addEventListener("abort", () => aborted.push(name), { once: true });
+  };
 
   app.onError((error) => problem(error));
   app.use(health({ checks: { fine: () => true } }));
-  app.get("/counts", (c) => c.json({ inUse: streams.inUse, aborted, orders } satisfies Counts));
+  app.get("/counts", (c) => c.json({ inUse: streams.inUse, begun, aborted, orders } satisfies Counts));
 
   app.get("/slow", timeout({ timeoutMs: 50 }), (c) => {
     noted("slow", c.var.signal);
@@ -49,8 +55,12 @@ export function createTestApp(): Hono<ResilienceEnv> {
   app.get("/deadline", deadline({ trusted: true }), (c) => c.json(remainingHeaders(c)));
 
   const drip = resilience(pipeline("drip", timeoutPolicy({ timeoutMs: 5000 }), streams));
-  app.get("/drip", drip, (c) => c.body(dripping(Number(c.req.query("pieces") ?? 1000))));
-  app.get("/queue", concurrencyLimit({ limit: { maxConcurrent: 1, maxQueue: 10, maxWaitMs: 5000 } }), async (c) => {
+  app.get("/drip", drip, (c) => c.body(dripping(Number(c.req.query("pieces") ?? 1000), () => isEnough)));
+  app.get("/enough", (c) => {
+    isEnough = true;
+    return c.body(null, 204);
+  });
+  app.get("/queue", concurrencyLimit({ limit: { maxConcurrent: 1, maxQueue: 10, maxWaitMs: 30_000 } }), async (c) => {
     await sleep(20);
     return c.text("fine");
   });
@@ -59,9 +69,9 @@ export function createTestApp(): Hono<ResilienceEnv> {
   const shed = loadShed({ shed: { signals: [full], intervalMs: 1, maxShedRatio: 0.5 }, trusted: true });
   app.get("/shed", shed, (c) => c.json(priorityHeaders(c)));
 
-  app.post("/upload", bodyLimit({ maxBytes: 1000 }), minDataRate({ graceMs: 300 }), async (c) =>
-    c.text(String((await c.req.arrayBuffer()).byteLength)),
-  );
+  const size = async (c: Context) => c.text(String((await c.req.arrayBuffer()).byteLength));
+  app.post("/upload", bodyLimit({ maxBytes: 1000 }), minDataRate({ graceMs: 30_000 }), size);
+  app.post("/upload/soon", bodyLimit({ maxBytes: 1000 }), minDataRate({ graceMs: 300 }), size);
   app.get("/limited", rateLimit({ limit: { limit: 2, windowMs: 60_000 }, key: () => "" }), (c) => c.text("fine"));
   app.post("/orders", idempotency({ store: memoryIdempotencyStore() }), async (c) => {
     orders++;
@@ -72,14 +82,15 @@ export function createTestApp(): Hono<ResilienceEnv> {
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** A piece every 10 ms. */
-function dripping(pieces: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+/** A piece every 10 ms, the last one not before it is enough. */
+function dripping(pieces: number, isEnough: () => boolean): ReadableStream<Uint8Array<ArrayBuffer>> {
   let left = pieces;
   return new ReadableStream(
     {
       async pull(controller) {
         if (left-- <= 0) return controller.close();
         await sleep(10);
+        if (left === 0) while (!isEnough()) await sleep(10);
         controller.enqueue(new Uint8Array(1000));
       },
     },

@@ -1,5 +1,6 @@
-// A Worker whose requests meet in policies: each path is a policy, `?ms=` how long the operation takes, `?hang` an operation
-// that waits for nothing, which the runtime kills with its request.
+// A Worker whose requests meet in policies: each path is a policy, `?ms=` how long the operation takes, `?until=` a count that it
+// waits for (`joined.4`: that four have joined), `?hang` an operation that waits for nothing, which the runtime kills with its
+// request.
 import { waitUntil } from "cloudflare:workers";
 import { cacheApiStore, assertCompatibility, background, kvStore, rateLimitBinding } from "@headgate/workers";
 import {
@@ -25,16 +26,19 @@ interface Env {
 
 declare const caches: { readonly default: CacheLike };
 
-const limit = concurrencyLimit({ maxConcurrent: 5, maxQueue: 200, maxWaitMs: 10_000, leaseMs: 700 });
+const limit = concurrencyLimit({ maxConcurrent: 5, maxQueue: 200, maxWaitMs: 50_000, leaseMs: 60_000 });
 const limited = pipeline("limited", limit);
 
-const flights = singleFlight({ maxWaitMs: 400 });
+const lease = concurrencyLimit({ maxConcurrent: 5, maxQueue: 1000, maxWaitMs: 50_000, leaseMs: 3000 });
+const leased = pipeline("leased", lease);
+
+const flights = singleFlight({ maxWaitMs: 3000 });
 const shared = pipeline("shared", flights);
 
 const pace = rateLimit({ limit: 20, windowMs: 1000, burst: 1, maxWaitMs: 10_000, maxQueue: 100 });
 const paced = pipeline("paced", pace);
 
-const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), openMs: 500, probeLeaseMs: 1500 });
+const breaker = circuitBreaker({ trip: consecutiveFailures({ maxFailures: 1 }), openMs: 2000, probeLeaseMs: 4000 });
 const guarded = pipeline("guarded", breaker);
 
 const budget = retryBudget({ minConcurrent: 30 });
@@ -44,13 +48,28 @@ const hedged = pipeline("hedged", beside);
 const errors: string[] = [];
 const work = background(
   { waitUntil },
-  { maxConcurrent: 3, timeoutMs: 300, onError: (error) => errors.push(String(error)) },
+  { maxConcurrent: 3, timeoutMs: 2000, onError: (error) => errors.push(String(error)) },
 );
 
 let running = 0;
 let mostRunning = 0;
 let started = 0;
 let nextFlight = 0;
+let isReleased = false;
+
+/** What operations may wait for. A request that waits for others alone, without a timer of its own, would be killed. */
+const countsToWaitFor: Readonly<Record<string, () => number>> = {
+  started: () => started,
+  joined: () => flights.joined,
+  expired: () => flights.expired,
+  refused: () => work.refused,
+  released: () => Number(isReleased),
+};
+
+async function until(what: string): Promise<void> {
+  const [name = "", least] = what.split(".");
+  while ((countsToWaitFor[name]?.() ?? 0) < Number(least)) await wait(5);
+}
 
 /** Something that needs the request's own I/O before and after. */
 async function operate(url: URL, killed: (value: unknown) => void = () => {}): Promise<string> {
@@ -59,6 +78,7 @@ async function operate(url: URL, killed: (value: unknown) => void = () => {}): P
   mostRunning = Math.max(mostRunning, running);
   try {
     if (url.searchParams.has("hang")) await new Promise(killed);
+    await until(url.searchParams.get("until") ?? "");
     await wait(Number(url.searchParams.get("ms") ?? 1));
     if (url.searchParams.has("fail")) throw new Error("The operation failed");
     return url.searchParams.get("id") ?? "done";
@@ -72,9 +92,9 @@ function wait(ms: number): Promise<void> {
 }
 
 function counts(): unknown {
-  const { inUse, queued, reclaimed } = limit;
   return {
-    limit: { inUse, queued, reclaimed },
+    limit: { inUse: limit.inUse, queued: limit.queued, reclaimed: limit.reclaimed },
+    lease: { inUse: lease.inUse, queued: lease.queued, reclaimed: lease.reclaimed },
     flights: { inFlight: flights.inFlight, joined: flights.joined, expired: flights.expired },
     pace: { queued: pace.queued, admitted: pace.admitted },
     hedge: { hedges: beside.hedges, won: beside.won, retriesInFlight: budget.retriesInFlight },
@@ -90,7 +110,7 @@ const stores = new Map<string, ReturnType<typeof storePipeline>>();
 
 function storePipeline(name: string, env: Env) {
   const store = name === "kv" ? kvStore(env.VALUES) : cacheApiStore(caches.default, { name: "test" });
-  const policy = cache({ freshMs: 60_000, store, storeTimeoutMs: 2000, defer: work.waitUntil });
+  const policy = cache({ freshMs: 60_000, store, storeTimeoutMs: 20_000, defer: work.waitUntil });
   return { policy, calls: pipeline(`stored-${name}`, policy), store };
 }
 
@@ -104,9 +124,9 @@ async function stored(name: string, url: URL, env: Env): Promise<Response> {
 }
 
 function runInBackground(url: URL): Response {
-  const ms = Number(url.searchParams.get("ms"));
   const accepted = work.run(async () => {
-    await wait(ms);
+    await until(url.searchParams.get("until") ?? "");
+    await wait(Number(url.searchParams.get("ms")));
     if (url.searchParams.has("fail")) throw new Error("The task failed");
   });
   return Response.json({ accepted });
@@ -118,6 +138,11 @@ async function route(url: URL, env: Env, signal: AbortSignal): Promise<Response>
       return Response.json(counts());
     case "/limit":
       return new Response(await limited.execute(() => operate(url), { signal }));
+    case "/leased":
+      return new Response(await leased.execute(() => operate(url), { signal }));
+    case "/release":
+      isReleased = true;
+      return new Response("released");
     case "/flight":
       return new Response(
         await shared.execute(() => operate(url).then((id) => `${id} ${++nextFlight}`), { key: "one", signal }),

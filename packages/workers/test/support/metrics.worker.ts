@@ -85,7 +85,8 @@ export default {
       namespace: env.STATE,
       collect: () => [calls(counted), latency(counted), active({ value: counted.active })],
       shards: 1,
-      intervalMs: 200,
+      // A flush may take as long: what a busy machine does not manage in that time nobody sends again.
+      intervalMs: 1000,
     });
     const { flushes, failures } = metrics;
     switch (url.pathname) {
