@@ -40,7 +40,7 @@ describe("rateLimit without a call or an observer", () => {
 
   it("takes nothing for an acquisition that a waiter stands in front of", async () => {
     const { clock, limit, silent } = setUp({ burst: 3, maxWaitMs: 100 });
-    limit.tryAcquire("", 2);
+    void limit.tryAcquire("", 2);
     const heavy = watch(silent.execute(() => clock.now(), { weight: 3 }));
     expect(limit.tryAcquire()).toMatchObject({ allowed: false, remaining: 1 });
     await clock.advance(50);
@@ -88,7 +88,7 @@ describe("rateLimit without a call or an observer", () => {
     watch(silent.execute(() => "killed with its request"));
     clock.dropTimers();
     await clock.advance(1010);
-    limit.tryAcquire();
+    void limit.tryAcquire();
     expect(limit.queued).toBe(1);
     await clock.advance(1);
     expect(limit.tryAcquire()).toMatchObject({ allowed: true });
