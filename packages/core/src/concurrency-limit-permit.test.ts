@@ -150,7 +150,7 @@ describe("a hand-over that is not taken up in time", () => {
     const first = await limit.acquire();
     const refused = rejectionOf(limit.acquire());
     first.release();
-    clock.fire(1000);
+    clock.jump(1000);
     const newcomer = limit.tryAcquire();
     expect(newcomer).toBeDefined();
     // Its timer fires while its request still stands still.

@@ -1,42 +1,6 @@
 // What the knee does after each window. `knee-limit.test.ts` shows where these steps lead.
-import { kneeLimit, type Limit } from "@headgate/core";
 import { describe, expect, it } from "vitest";
-
-interface Window {
-  /** How long each attempt takes; all the same, so that the window is sure of it. */
-  readonly latencyMs?: number;
-  readonly inFlight?: number;
-  readonly count?: number;
-  /** Attempts that are dropped before the others end. */
-  readonly dropped?: number;
-  /** Calls that find no permit. */
-  readonly full?: number;
-}
-
-/** A limit that has learnt this, and windows of half a second for it. */
-function learnt(limit: number, baselineMs: number | null = 100) {
-  const knee: Limit = kneeLimit();
-  knee.restore?.({ limit, baselineMs });
-  let nowMs = 1000;
-  const end = (latencyMs: number, inFlight: number, outcome: "success" | "failure" | "dropped") =>
-    knee.observe({ startMs: nowMs - latencyMs, endMs: nowMs, inFlight, outcome });
-  // The first window begins with what ends first.
-  end(100, 0, "failure");
-  /** Gives the exact limit afterwards. */
-  const window = ({ latencyMs = 100, inFlight = 10, count = 25, dropped = 0, full = 0 }: Window = {}): number => {
-    for (let i = 0; i < full; i++) knee.full?.(nowMs, inFlight);
-    const startMs = nowMs;
-    for (let i = 0; i < count; i++) {
-      nowMs = startMs + (500 * (i + 1)) / count;
-      end(latencyMs, inFlight, i < dropped ? "dropped" : "success");
-    }
-    return exact();
-  };
-  const windows = (times: number, one: Window): number[] => Array.from({ length: times }, () => window(one));
-  const exact = () => knee.learnt?.().limit as number;
-  const baseline = () => knee.learnt?.().baselineMs as number;
-  return { knee, window, windows, end, baseline, now: () => nowMs };
-}
+import { learnt } from "../test/support/knee-windows.ts";
 
 /** Two calls of 27 find no permit: the limit binds. */
 const binding = { full: 2 };
@@ -46,8 +10,10 @@ describe("kneeLimit while it does not bind", () => {
     ["shrinks for want of use", 40, { inFlight: 10 }, 39.2],
     ["leaves a third in use alone", 42, { inFlight: 14 }, 42],
     ["leaves what it began with alone", 20, { inFlight: 1 }, 20],
+    ["does not grow to that for want of use", 10, { inFlight: 1 }, 10],
     ["shrinks to that and no further", 20.2, { inFlight: 1 }, 20],
     ["grows by a tenth while half of it is in use", 40, { inFlight: 21 }, 44],
+    ["grows by no more where more is in use", 40, { inFlight: 30 }, 44],
     ["grows by one at least", 5, { inFlight: 3 }, 6],
     ["leaves exactly half in use alone", 42, { inFlight: 21 }, 42],
     ["grows when a single call was refused", 40, { inFlight: 20, full: 1 }, 44],
@@ -114,6 +80,24 @@ describe("kneeLimit while it binds", () => {
     expect(learnt(40).window({ inFlight: 20, count: 37, full: 2 })).not.toBeCloseTo(44, 3);
   });
 
+  it("binds with the first call that finds none when it was slow for long", () => {
+    const slow = { latencyMs: 200, inFlight: 20 };
+    const { windows, window } = learnt(40);
+    windows(7, slow);
+    expect(window({ ...slow, full: 1 })).toBe(40);
+  });
+
+  it("comes back fast to what it could do when it is quick again", () => {
+    const { knee, window, windows, end } = learnt(100);
+    window({ count: 500, inFlight: 50 });
+    expect(windows(4, { ...binding, latencyMs: 1000, inFlight: 50 })[3]).toBeLessThan(45);
+    const sunk = knee.learnt?.().limit as number;
+    for (let i = 0; i < 16; i++) end(100, 30, "success");
+    expect(knee.learnt?.().limit).toBe(sunk);
+    end(0, 30, "success");
+    expect(knee.learnt?.().limit).toBe(sunk + 1);
+  });
+
   it("grows by half in search of the knee, until it is slow", () => {
     const { window } = learnt(40);
     window({ inFlight: 14 });
@@ -149,7 +133,9 @@ describe("kneeLimit while it binds", () => {
     const { knee, windows } = learnt(100);
     const steady = { ...binding, latencyMs: 105, inFlight: 100 };
     windows(5, steady);
-    windows(2, { latencyMs: 64, inFlight: 70 });
+    // The first still sees what began before it.
+    windows(1, { latencyMs: 105, inFlight: 70 });
+    windows(1, { latencyMs: 64, inFlight: 70 });
     const before = knee.learnt?.().limit as number;
     windows(4, steady);
     expect(knee.limit).toBeGreaterThan(before * 0.75);
@@ -165,6 +151,40 @@ describe("kneeLimit while it binds", () => {
     expect(baseline()).toBeCloseTo(103, 9);
     const before = window({ ...binding, latencyMs: 103 });
     expect(window({ ...binding, latencyMs: 103 })).toBeCloseTo(before * 1.5, 9);
+  });
+});
+
+describe("kneeLimit that lets fewer through to see", () => {
+  /** After the windows before a probe, of this latency, and its own two. */
+  function probed(beforeMs: number, probeMs: number) {
+    const one = learnt(100);
+    one.windows(5, { ...binding, latencyMs: beforeMs, inFlight: 100 });
+    one.windows(2, { latencyMs: probeMs, inFlight: 70 });
+    return one;
+  }
+
+  it("leaves the baseline alone when each is faster in proportion", () => {
+    expect(probed(135, 105).baseline()).toBe(100);
+    expect(probed(120, 105).baseline()).toBeCloseTo(105, 9);
+  });
+
+  it("has found nothing when each takes as long as the baseline", () => {
+    const { knee, windows, window } = probed(105, 100);
+    const before = knee.learnt?.().limit as number;
+    expect(window({ ...binding, inFlight: 100 })).toBeLessThan(1.1 * before);
+    windows(4, { ...binding, latencyMs: 105, inFlight: 100 });
+    expect(knee.limit).toBeGreaterThan(0.9 * before);
+  });
+
+  it("does not do so while it sinks fast", () => {
+    for (const [latencyMs, probes] of [
+      [148, true],
+      [152, false],
+    ] as const) {
+      const { knee, windows } = learnt(100);
+      const exact = windows(5, { ...binding, latencyMs, inFlight: 100 })[4] as number;
+      expect(knee.limit < 0.8 * exact).toBe(probes);
+    }
   });
 });
 
@@ -224,28 +244,5 @@ describe("kneeLimit when attempts are dropped", () => {
       if (factor === 1.5) expect(next).toBeGreaterThan(300);
       else expect(next).toBeLessThan(300);
     }
-  });
-});
-
-describe("kneeLimit's windows", () => {
-  it("end after five seconds, however little is known", () => {
-    const { knee, now } = learnt(3);
-    for (let ms = 0; ms < 5000; ms += 100) knee.full?.(now() + ms, 0);
-    expect(knee.limit).toBe(3);
-    // Calls have come, and none was let through.
-    knee.full?.(now() + 5000, 0);
-    expect(knee.limit).toBe(4);
-  });
-
-  it("show nothing when something runs that has not ended", () => {
-    const { knee, now } = learnt(3);
-    for (let ms = 0; ms <= 5000; ms += 100) knee.full?.(now() + ms, 1);
-    expect(knee.learnt?.().limit).toBe(3);
-  });
-
-  it("end with twenty attempts after half a second, when these are alike", () => {
-    const { window } = learnt(40);
-    expect(window({ count: 19 })).toBe(40);
-    expect(learnt(40).window({ count: 20 })).toBeCloseTo(39.2, 9);
   });
 });
