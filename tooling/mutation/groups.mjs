@@ -51,6 +51,17 @@ export const groups = {
     "token-bucket.ts",
     "rate-quota.ts",
   ],
+  algorithms: [
+    "aimd-limit.ts",
+    "fixed-limit.ts",
+    "gradient-limit.ts",
+    "vegas-limit.ts",
+    "limit-window.ts",
+    "knee-limit.ts",
+    "knee-baseline.ts",
+    "knee-descent.ts",
+    "knee-recovery.ts",
+  ],
   shedding: [
     "load-shed.ts",
     "load-shed-error.ts",

@@ -1,5 +1,5 @@
-// What the reports say: a score for each file, and the mutants that survived, each with the reason that reasons.mjs gives.
-import { reasons } from "./reasons.mjs";
+// What the reports say: a score for each file, and the mutants that survived, each with the reason that `reasons` gives.
+import { reasons } from "./reasons/index.mjs";
 
 const detected = new Set(["Killed", "Timeout"]);
 const undetected = new Set(["Survived", "NoCoverage"]);
@@ -63,7 +63,7 @@ export function survivorsPage(mutants) {
   return [
     "# Mutants that survive",
     "",
-    "Written by `npm run test:mutation -- --write`. The reasons stand in `reasons.mjs`.",
+    "Written by `npm run test:mutation -- --write`. The reasons stand in `reasons/`.",
     "",
     "```text",
     scoreTable(mutants),

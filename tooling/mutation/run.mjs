@@ -41,7 +41,7 @@ if (!summaryOnly) for (const [name, files] of parts) await mutate(name, files);
 const mutants = mutantsOf(parts.map(([name, files]) => JSON.parse(readFileSync(reportOf(name, files), "utf8"))));
 const unexplained = mutants.filter((mutant) => survived(mutant) && reasonFor(mutant) === undefined);
 for (const { file, line, before, after } of unexplained) console.log(`${file}:${line}  ${before}  →  ${after}`);
-if (unexplained.length > 0) console.log(`${unexplained.length} survived without a reason in reasons.mjs\n`);
+if (unexplained.length > 0) console.log(`${unexplained.length} survived without a reason in reasons/\n`);
 console.log(scoreTable(mutants));
 console.log(`${Math.round((performance.now() - startedMs) / 1000)} s`);
 if (given.includes("--write")) writeFileSync(join(here, "survivors.md"), survivorsPage(mutants));

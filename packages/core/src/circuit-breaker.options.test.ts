@@ -16,6 +16,9 @@ describe("circuitBreaker", () => {
     expect(describe({ trip: timeWindow({ slowMs: 10, combinedRatio: 0.6 }) })).toBe(
       '"orders", opens at 50 % failures or 60 % failed or slow in 30000 ms, for 100 ms',
     );
+    expect(describe({ trip: timeWindow({ slowMs: 10, failureRatio: 1, slowRatio: 1, combinedRatio: 1 }) })).toBe(
+      '"orders", opens at 100 % failures or 100 % slow or 100 % failed or slow in 30000 ms, for 100 ms',
+    );
     expect(describe({ trip: { record: () => false, reset: () => {} } })).toContain("opens at its trip");
   });
 

@@ -6,7 +6,7 @@ import {
   pipeline,
   timeWindow,
 } from "@headgate/core";
-import type { CircuitBreakerOptions, Clock, ExecuteOptions } from "@headgate/core";
+import type { CircuitBreakerOptions, Clock, ExecuteOptions, Trip } from "@headgate/core";
 import { EventRecorder, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { heldTimers } from "../test/support/leftovers.ts";
@@ -119,6 +119,65 @@ describe("circuitBreaker with a threshold for slow calls", () => {
     await clock.advance(50);
     await rejectionOf(guarded.execute(succeed));
     expect(events.of("circuit-breaker.opened")).toMatchObject([{ cause: undefined }]);
+  });
+
+  it("shows the last failure as the cause that is among the calls when slow ones open it", async () => {
+    const { clock, events, guarded, start } = setUp({ trip: trip() });
+    await rejectionOf(guarded.execute(fail));
+    start();
+    start();
+    await guarded.execute(succeed);
+    await clock.advance(50);
+    await rejectionOf(guarded.execute(succeed));
+    expect(events.of("circuit-breaker.opened")).toMatchObject([{ cause: failure }]);
+  });
+
+  it("drops the failure of a slow call that has opened it by being slow", async () => {
+    const { clock, breaker, guarded, start, events } = setUp({
+      trip: countWindow({ calls: 1, minCalls: 1, slowMs: 50, slowRatio: 1 }),
+    });
+    const hung = start();
+    await clock.advance(50);
+    hung.run(0).reject(failure);
+    await clock.settle();
+    expect(await rejectionOf(guarded.execute(succeed))).toMatchObject({ retryAfterMs: 100, cause: undefined });
+    expect([breaker.opened, breaker.failureRatio]).toEqual([1, 0]);
+    expect(events.of("circuit-breaker.opened")).toHaveLength(1);
+  });
+
+  it("drops the failure of a quick call whose end shows that others were slow", async () => {
+    const { clock, breaker, start } = setUp({
+      trip: countWindow({ calls: 1, minCalls: 1, slowMs: 50, slowRatio: 1 }),
+    });
+    start();
+    await clock.advance(40);
+    const quick = start();
+    await clock.advance(10);
+    quick.run(0).reject(failure);
+    await clock.settle();
+    expect([breaker.state, breaker.opened, breaker.failureRatio]).toEqual(["open", 1, 0]);
+  });
+
+  it("takes a trip of one's own that finds no samples again", async () => {
+    const told: unknown[] = [];
+    const own: Trip = {
+      slowMs: 50,
+      record: (result) => (told.push(result), result === "slow" && told.length > 2),
+      failSlow: (sample) => (told.push(["failed", sample]), false),
+      reset: () => told.push("reset"),
+    };
+    const { clock, breaker, start } = setUp({ trip: own });
+    const slow = start();
+    await clock.advance(50);
+    slow.run(0).reject(failure);
+    await clock.settle();
+    expect(told).toEqual(["slow", ["failed", 0]]);
+    const hung = start();
+    await clock.advance(50);
+    expect(start().admitted()).toBe(false);
+    expect(told).toEqual(["slow", ["failed", 0], "slow", "reset"]);
+    expect([breaker.state, breaker.failureRatio, breaker.slowRatio]).toEqual(["open", undefined, undefined]);
+    hung.controller.abort();
   });
 
   it("opens as of the moment the calls had hung too long, whenever that is noticed", async () => {

@@ -85,26 +85,75 @@ describe("concurrencyLimit in order", () => {
     start("running");
     const { call } = start("odd", { priority: Number.NaN });
     await clock.settle();
-    expect(call.error).toMatchObject({ code: "ERR_INVALID_OPTION", place: "execute.priority" });
+    expect(call.error).toMatchObject({
+      code: "ERR_INVALID_OPTION",
+      place: "execute.priority",
+      message: "`execute.priority` must be a number, got NaN",
+    });
     expect(events.of("pipeline.settled")).toMatchObject([{ outcome: "ignored" }]);
   });
 
-  it("does not start a waiter whose own deadline has passed while the host was late", async () => {
-    const clock = new TestClock();
-    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 5, maxWaitMs: 1000, clock });
-    const guarded = pipeline({ name: "late", clock }, timeout({ timeoutMs: 50, clock }), limit);
+  it("lets the lowest priority that there is wait behind every other", async () => {
+    const { start, started } = setUp({ order: "priority" });
+    const running = start("running");
+    start("last", { priority: Number.NEGATIVE_INFINITY });
+    const low = start("low", { priority: -Number.MAX_VALUE });
+    await running.end();
+    await low.end();
+    expect(started).toEqual(["running", "low", "last"]);
+  });
+
+  it.each([10, 20])(
+    "does not start a waiter whose own deadline has passed while the host was %d ms late",
+    async (ms) => {
+      const clock = new TestClock();
+      const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 5, maxWaitMs: 1000, clock });
+      const guarded = pipeline({ name: "late", clock }, timeout({ timeoutMs: 50, clock }), limit);
+      const holder = await limit.acquire();
+      const late = watch(guarded.execute(() => expect.unreachable()));
+      await clock.advance(40);
+      const next = watch(guarded.execute(() => "next"));
+      clock.jump(ms);
+      holder.release();
+      await clock.settle();
+      expect(next.value).toBe("next");
+      await clock.advance(0);
+      expect(late.error).toMatchObject({ code: "ERR_TIMEOUT" });
+      expect(limit).toMatchObject({ inUse: 0, queued: 0 });
+      expect(await heldTimers(clock)).toBe(0);
+    },
+  );
+
+  it("refuses such a waiter when the timer of its wait fires before that of its deadline", async () => {
+    const [clock, waits] = [new TestClock(), new TestClock()];
+    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 5, maxWaitMs: 100, clock: waits });
+    const guarded = pipeline({ name: "late", clock }, limit);
     const holder = await limit.acquire();
-    const late = watch(guarded.execute(() => expect.unreachable()));
-    await clock.advance(40);
-    const next = watch(guarded.execute(() => "next"));
-    clock.jump(20);
+    const late = watch(guarded.execute(() => expect.unreachable(), { deadline: 50 }));
+    waits.jump(60);
+    holder.release();
+    await waits.advance(39);
+    expect([late.state, limit.queued]).toEqual(["pending", 0]);
+    await waits.advance(1);
+    expect(late.error).toMatchObject({ reason: "wait", message: "None of 1 permits came free within 100 ms" });
+    expect(limit).toMatchObject({ inUse: 0, queued: 0, rejectedWait: 1, rejectedWeight: 0 });
+    expect([await heldTimers(clock), await heldTimers(waits)]).toEqual([0, 0]);
+  });
+
+  it("gives the place of a waiter whose own deadline is now to a newcomer when the queue is full", async () => {
+    const clock = new TestClock();
+    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 1, maxWaitMs: 1000, clock });
+    const guarded = pipeline({ name: "late", clock }, limit);
+    const holder = await limit.acquire();
+    const late = watch(guarded.execute(() => expect.unreachable(), { deadline: 50 }));
+    clock.jump(50);
+    const newcomer = watch(guarded.execute(() => "newcomer"));
     holder.release();
     await clock.settle();
-    expect(next.value).toBe("next");
+    expect(newcomer.value).toBe("newcomer");
     await clock.advance(0);
     expect(late.error).toMatchObject({ code: "ERR_TIMEOUT" });
-    expect(limit).toMatchObject({ inUse: 0, queued: 0 });
-    expect(await heldTimers(clock)).toBe(0);
+    expect(limit).toMatchObject({ inUse: 0, queued: 0, rejectedFull: 0 });
   });
 
   itRefuses([
@@ -224,7 +273,10 @@ describe("concurrencyLimit.resize", () => {
     limit.resize(1);
     await running.end();
     await clock.settle();
-    expect(heavy.call.error).toMatchObject({ reason: "weight" });
+    expect(heavy.call.error).toMatchObject({
+      reason: "weight",
+      message: "A weight of 2 never fits into 1 permits",
+    });
     expect(started).toEqual(["running", "light"]);
   });
 

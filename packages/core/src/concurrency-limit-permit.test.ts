@@ -1,6 +1,7 @@
 import { concurrencyLimit, type ConcurrencyLimitOptions, pipeline, timeout } from "@headgate/core";
 import { TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
+import { HandClock } from "../test/support/hand-clock.ts";
 import { heldTimers } from "../test/support/leftovers.ts";
 import { manualOperation, rejectionOf, watch } from "../test/support/operations.ts";
 
@@ -99,6 +100,65 @@ describe("a hand-over that is not taken up in time", () => {
     await clock.settle();
     expect([stalled.value, limit.inUse, limit.queued]).toEqual(["went on", 0, 0]);
     expect(await heldTimers(clock)).toBe(0);
+  });
+
+  it("is not taken back before a second has passed, at any time of day", async () => {
+    const { clock, limit, guarded } = setUp({ maxWaitMs: 5000 });
+    await clock.advance(5000);
+    const first = await limit.acquire();
+    const waiting = watch(guarded.execute(() => clock.now()));
+    first.release();
+    clock.jump(999);
+    expect(limit.tryAcquire()).toBeUndefined();
+    await clock.settle();
+    expect([waiting.value, limit.inUse]).toEqual([5999, 0]);
+  });
+
+  it("is taken back also when one that was passed over for it has left meanwhile", async () => {
+    const { clock, limit, guarded } = setUp({ maxWaitMs: 5000 });
+    const first = await limit.acquire();
+    const controller = new AbortController();
+    const late = watch(guarded.execute(() => "late", { deadline: 50, signal: controller.signal }));
+    const stalled = watch(guarded.execute(() => "went on"));
+    clock.jump(60);
+    first.release();
+    controller.abort("left");
+    clock.jump(1000);
+    const newcomer = limit.tryAcquire();
+    expect(newcomer).toBeDefined();
+    newcomer?.release();
+    await clock.settle();
+    expect([late.error, stalled.value, limit.inUse]).toEqual(["left", "went on", 0]);
+  });
+
+  it("is its waiter's although that has waited as long as it may before it goes on", async () => {
+    const clock = new HandClock();
+    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 5, maxWaitMs: 100, clock });
+    const first = await limit.acquire();
+    const waiting = limit.acquire();
+    first.release();
+    clock.fire(100);
+    const permit = await waiting;
+    expect(limit).toMatchObject({ inUse: 1, rejectedWait: 0 });
+    permit.release();
+    expect(limit.inUse).toBe(0);
+  });
+
+  it("refuses its waiter when that has waited as long as it may before it goes on", async () => {
+    const clock = new HandClock();
+    const limit = concurrencyLimit({ maxConcurrent: 1, maxQueue: 5, maxWaitMs: 1500, clock });
+    const first = await limit.acquire();
+    const refused = rejectionOf(limit.acquire());
+    first.release();
+    clock.jump(1000);
+    const newcomer = limit.tryAcquire();
+    expect(newcomer).toBeDefined();
+    // Its timer fires while its request still stands still.
+    clock.fire(500);
+    expect(await refused).toMatchObject({ reason: "wait" });
+    expect(limit).toMatchObject({ inUse: 1, queued: 0, rejectedWait: 1 });
+    newcomer?.release();
+    expect(limit.inUse).toBe(0);
   });
 });
 

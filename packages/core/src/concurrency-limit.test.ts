@@ -203,7 +203,7 @@ describe("concurrencyLimit", () => {
   });
 
   it("passes on a permit that was handed to a waiter who leaves before it goes on", async () => {
-    const { clock, limit, start, started } = setUp();
+    const { clock, events, limit, start, started } = setUp();
     const running = start();
     const controller = new AbortController();
     const leaver = start(controller.signal);
@@ -215,7 +215,12 @@ describe("concurrencyLimit", () => {
     await clock.settle();
     expect(leaver.call.error).toBe("left");
     expect(started).toEqual([1, 3]);
-    expect(limit).toMatchObject({ inUse: 1, queued: 0 });
+    expect(limit).toMatchObject({ inUse: 1, queued: 0, rejectedWait: 0, rejectedWeight: 0 });
+    expect(events.of("concurrency-limit.rejected")).toEqual([]);
+    // Neither of the two hand-overs is still waiting to be taken up, or back.
+    clock.jump(1000);
+    expect(limit.tryAcquire()).toBeUndefined();
+    expect(limit.inUse).toBe(1);
   });
 
   it("keeps the permit of abandoned work until that has really ended", async () => {

@@ -33,6 +33,25 @@ describe("a call that is ended from within a step", () => {
     expect(guarded.inFlight).toBe(0);
   });
 
+  it("tells every policy of the end when its caller leaves before it runs again", async () => {
+    const told: [string, boolean][] = [];
+    const telling = (kind: string): Policy => ({ kind, leave: (call) => (told.push([kind, call.cutting]), "pass") });
+    const controller = new AbortController();
+    const guarded = pipeline(
+      { name: "left", observer: ({ type }) => type === "retry.scheduled" && controller.abort("left") },
+      telling("outer"),
+      telling("inner"),
+      retry({ backoff: constantBackoff({ delayMs: 0 }) }),
+    );
+    const operation = failingTimes(9);
+    expect(await rejectionOf(guarded.execute(operation, { signal: controller.signal }))).toBe("left");
+    expect(operation.runs).toBe(1);
+    expect(told).toEqual([
+      ["inner", true],
+      ["outer", true],
+    ]);
+  });
+
   it("ends without running again when that policy is the outermost one", async () => {
     let cut: ((error: Error) => void) | undefined;
     const cutter: Policy = {

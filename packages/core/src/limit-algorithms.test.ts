@@ -44,6 +44,10 @@ describe("aimdLimit", () => {
     expect(feed(100, 50, 20, "dropped")).toBe(5);
   });
 
+  it("hands on its limit, and knows of no baseline", () => {
+    expect(aimdLimit().learnt?.()).toEqual({ limit: 20, baselineMs: null });
+  });
+
   it("takes no notice of failures", () => {
     expect(feeder(aimdLimit())(10, 50, 20, "failure")).toBe(20);
   });
@@ -69,6 +73,47 @@ describe("vegasLimit", () => {
     expect(shrunk).toBeCloseTo(grown - Math.log10(grown));
   });
 
+  it.each([
+    [10, 52, 16],
+    [10, 60, 11],
+    [10, 70, 10],
+    [10, 120, 10],
+    [10, 150, 9],
+    [100, 51.5, 102],
+    [100, 54, 100],
+  ])("steps from %d by how long its queue is at %d ms, where 50 are without load, to %d", (initialLimit, ms, next) => {
+    const feed = feeder(vegasLimit({ initialLimit }));
+    feed(11, 50);
+    expect(feed(10, ms)).toBe(next);
+  });
+
+  it("grows as soon as half of it is in use", () => {
+    const feed = feeder(vegasLimit({ initialLimit: 10 }));
+    feed(11, 50);
+    expect(feed(10, 50, 4)).toBe(10);
+    expect(feed(10, 50, 5)).toBe(16);
+  });
+
+  it("judges no window of fewer than ten attempts", () => {
+    const limit = vegasLimit({ windowMs: 100 });
+    const feed = feeder(limit);
+    feed(9, 50);
+    expect(limit.learnt?.().baselineMs).toBeNull();
+    feed(1, 50);
+    expect(limit.learnt?.().baselineMs).toBe(50);
+  });
+
+  it("begins a new window with what it is given", () => {
+    const limit = vegasLimit();
+    const feed = feeder(limit);
+    feed(10, 500);
+    limit.restore?.({ limit: 20, baselineMs: null });
+    feed(10, 50);
+    expect(limit.learnt?.()).toEqual({ limit: 20, baselineMs: null });
+    feed(1, 50);
+    expect(limit.learnt?.()).toEqual({ limit: 20, baselineMs: 50 });
+  });
+
   it("shrinks when something was dropped, to one at least, and holds while little of it is in use", () => {
     const limit = vegasLimit({ initialLimit: 3 });
     const feed = feeder(limit);
@@ -82,9 +127,11 @@ describe("vegasLimit", () => {
     const limit = vegasLimit({ initialLimit: 1, maxLimit: 1 });
     const feed = feeder(limit);
     feed(11, 50);
-    feed(30 * 11, 200);
+    feed(29 * 10, 200);
+    expect(limit.learnt?.().baselineMs).toBe(50);
+    feed(10, 200);
     // It is 200 ms now: not a queue.
-    expect(feed(11, 200)).toBe(1);
+    expect(limit.learnt?.()).toEqual({ limit: 1, baselineMs: 200 });
   });
 
   itRefuses(
@@ -112,6 +159,49 @@ describe("gradientLimit", () => {
     expect(feed(11, 50, 29)).toBe(60);
     expect(feed(110, 50, 60)).toBe(61);
     expect(feed(220, 5000, 60)).toBe(50);
+  });
+
+  it("moves as soon as half of it is in use", () => {
+    expect(feeder(gradientLimit())(11, 50, 9)).toBe(20);
+    expect(feeder(gradientLimit())(11, 50, 10)).toBeCloseTo(20.8);
+  });
+
+  it("judges no window that is too short or of fewer than ten attempts", () => {
+    const [long, short] = [gradientLimit(), gradientLimit({ windowMs: 100 })];
+    feeder(long)(10, 50);
+    feeder(short)(9, 50);
+    expect([long, short].map((limit) => limit.learnt?.().baselineMs)).toEqual([null, null]);
+    const enough = gradientLimit({ windowMs: 100 });
+    feeder(enough)(10, 50);
+    expect(enough.learnt?.().baselineMs).toBe(50);
+  });
+
+  it("averages ten windows, and from then on follows slowly", () => {
+    const limit = gradientLimit();
+    const feed = feeder(limit);
+    feed(11 + 8 * 10, 100);
+    feed(10, 200);
+    expect(limit.learnt?.().baselineMs).toBeCloseTo(110, 9);
+    feed(10, 200);
+    expect(limit.learnt?.().baselineMs).toBeCloseTo(110 + (2 / 601) * 90, 9);
+  });
+
+  it("leaves an average alone that is but twice as much", () => {
+    const limit = gradientLimit();
+    const feed = feeder(limit);
+    feed(11, 150);
+    feed(10, 50);
+    expect(limit.learnt?.().baselineMs).toBe(100);
+  });
+
+  it("begins a new window, and an average where none is given", () => {
+    const limit = gradientLimit();
+    const feed = feeder(limit);
+    feed(10, 500);
+    limit.restore?.({ limit: 30, baselineMs: null });
+    expect(limit.learnt?.()).toEqual({ limit: 30, baselineMs: null });
+    feed(11, 50);
+    expect(limit.learnt?.().baselineMs).toBe(50);
   });
 
   it("comes back faster than its average when it was slow for long", () => {

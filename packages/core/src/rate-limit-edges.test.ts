@@ -3,6 +3,7 @@ import { pipeline, type RateLimitAnswer, type RateLimitOptions, rateLimit } from
 import { EventRecorder, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { heldTimers } from "../test/support/leftovers.ts";
+import { watch } from "../test/support/operations.ts";
 
 function setUp(options: Partial<RateLimitOptions> = {}) {
   const clock = new TestClock();
@@ -37,6 +38,15 @@ describe("rateLimit without a call or an observer", () => {
     expect(limit.tryAcquire("k")).toMatchObject({ allowed: true, remaining: 0 });
   });
 
+  it("takes nothing for an acquisition that a waiter stands in front of", async () => {
+    const { clock, limit, silent } = setUp({ burst: 3, maxWaitMs: 100 });
+    void limit.tryAcquire("", 2);
+    const heavy = watch(silent.execute(() => clock.now(), { weight: 3 }));
+    expect(limit.tryAcquire()).toMatchObject({ allowed: false, remaining: 1 });
+    await clock.advance(50);
+    expect(heavy.value).toBe(20);
+  });
+
   it("forgets keys for those who have no observer as well, and says so only to those who have", async () => {
     const { events, limit, silent } = setUp({ maxKeys: 1 });
     await limit.tryAcquire("a");
@@ -46,13 +56,53 @@ describe("rateLimit without a call or an observer", () => {
     expect(events.events).toEqual([]);
   });
 
+  it("says at any time of day how long a forgotten key would have been remembered", async () => {
+    const { clock, events, observed } = setUp({ maxKeys: 1 });
+    await clock.advance(5000);
+    for (const key of ["a", "b"]) await observed.execute(() => 1, { key });
+    expect(events.of("rate-limit.forgotten")).toMatchObject([{ key: "a", resetMs: 10 }]);
+  });
+
+  it("forgets the next key when somebody waits for the oldest", async () => {
+    const { clock, limit, silent } = setUp({ maxKeys: 2, maxWaitMs: 100 });
+    await limit.tryAcquire("waited for");
+    const waits = watch(silent.execute(() => "went on", { key: "waited for" }));
+    await limit.tryAcquire("free");
+    expect(limit.tryAcquire("new")).toMatchObject({ allowed: true });
+    expect(limit).toMatchObject({ keys: 2, forgotten: 1 });
+    await clock.advance(10);
+    expect(waits.value).toBe("went on");
+  });
+
+  it("keeps a waiter that says nothing for a second after its turn, and then takes its place as free", async () => {
+    const { clock, limit, silent } = setUp({ maxWaitMs: 100 });
+    await clock.advance(5000);
+    await limit.tryAcquire();
+    watch(silent.execute(() => "never"));
+    const behind = watch(silent.execute(() => clock.now()));
+    await clock.advance(10);
+    expect(limit.queued).toBe(1);
+    await clock.advance(10);
+    expect([behind.value, limit.queued]).toEqual([5020, 0]);
+
+    watch(silent.execute(() => "killed with its request"));
+    clock.dropTimers();
+    await clock.advance(1010);
+    void limit.tryAcquire();
+    expect(limit.queued).toBe(1);
+    await clock.advance(1);
+    expect(limit.tryAcquire()).toMatchObject({ allowed: true });
+    expect(limit.queued).toBe(0);
+  });
+
   it("says why a newcomer finds no room among keys that are waited for", async () => {
-    const { clock, events, observed } = setUp({ maxKeys: 1, maxWaitMs: 100 });
+    const { clock, events, limit, observed } = setUp({ maxKeys: 1, maxWaitMs: 100 });
     await observed.execute(() => 1, { key: "a" });
     const waits = observed.attempt(() => 1, { key: "a" });
     expect(await observed.attempt(() => 1, { key: "b" })).toMatchObject({
       error: { code: "ERR_RATE_LIMIT", reason: "queue", retryAfterMs: undefined },
     });
+    expect(limit.tryAcquire("b")).toMatchObject({ allowed: false, degraded: false });
     expect(events.of("rate-limit.rejected").map(({ reason }) => reason)).toEqual(["queue"]);
     await clock.advance(10);
     await waits;

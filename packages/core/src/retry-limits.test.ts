@@ -247,6 +247,14 @@ describe("retry with a budget", () => {
   });
 });
 
+describe("retry of values", () => {
+  it.each([undefined, null, 503])("retries %j, which says nothing of when to try again", async (failed) => {
+    const results = [failed, "done"];
+    const guarded = pipeline("values", retry({ backoff: atOnce }));
+    expect(await guarded.execute(() => results.shift(), { isFailure: (value) => value === failed })).toBe("done");
+  });
+});
+
 describe("retry in figures", () => {
   it("counts a call as exhausted when every one of several attempts was used, and not when there was but one", async () => {
     const several = setUp({ maxAttempts: 2 });

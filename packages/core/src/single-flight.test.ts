@@ -428,6 +428,21 @@ describe("singleFlight", () => {
     expect([discarded, runs.length, second.state]).toEqual([["not shared"], 2, "pending"]);
   });
 
+  it("discards a value once when the last that waits for it leaves as it lands", async () => {
+    const followers: { leave(reason: unknown): void }[] = [];
+    const share = () => {
+      for (const follower of followers) follower.leave(failure);
+      return true;
+    };
+    const { clock, run, call, discarded } = setUp({ share });
+    const first = call();
+    followers.push(call());
+    first.leave(failure);
+    run(0).resolve("nobody's");
+    await clock.settle();
+    expect(discarded).toEqual(["nobody's"]);
+  });
+
   it("rejects all of them with what `share` throws", async () => {
     const share = (): never => {
       throw failure;

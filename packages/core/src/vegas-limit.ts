@@ -56,7 +56,6 @@ class Vegas implements Limit {
     const { limit, window } = this;
     const step = Math.max(1, Math.log10(limit));
     if (window.dropped > 0) return limit - step;
-    if (window.count === 0) return limit;
     const { meanMs } = window;
     if (++this.windows >= probeAfter * limit || meanMs < this.noLoadMs) {
       this.windows = 0;

@@ -1,7 +1,7 @@
 // Code of users that throws where nobody expects it: the call ends all the same, and nothing is kept.
 import { concurrencyLimit, pipeline, type Policy } from "@headgate/core";
 import { describe, expect, it } from "vitest";
-import { rejectionOf, watch } from "./support/operations.ts";
+import { failingTimes, rejectionOf, watch } from "./support/operations.ts";
 
 describe("code that throws out of turn", () => {
   it("ends a call although the policy that has parked it throws from `interrupt`", async () => {
@@ -31,6 +31,13 @@ describe("code that throws out of turn", () => {
     await Promise.resolve();
     expect(call.error).toBe("ended");
     expect(told).toEqual(["ignored"]);
+  });
+
+  it("runs an operation once for a policy that lets go of the call before it has parked it", async () => {
+    const hasty: Policy = { kind: "hasty", enter: (call, at) => (call.resume(at), "pass") };
+    const operation = failingTimes(0);
+    expect(await pipeline("a", hasty).execute(operation)).toBe("done");
+    expect(operation.runs).toBe(1);
   });
 
   it("gives the permit back when reading `then` of what the operation returned throws", async () => {

@@ -5,6 +5,7 @@ import {
   type Policy,
   concurrencyLimit,
   constantBackoff,
+  explain,
   pipeline,
   retry,
   runInside,
@@ -13,7 +14,7 @@ import {
 import { EventRecorder, TestClock } from "@headgate/core/testing";
 import { describe, expect, it } from "vitest";
 import { heldTimers } from "./support/leftovers.ts";
-import { failingTimes, manualOperation, watch } from "./support/operations.ts";
+import { failingTimes, manualOperation, rejectionOf, watch } from "./support/operations.ts";
 
 /** A policy that answers each call with "at once" and runs what is inside it apart. */
 function detaching() {
@@ -102,6 +103,24 @@ describe("what a policy runs inside itself, apart from the call", () => {
     expect(attempts).toEqual([1, 2]);
     expect(inner[0]?.options.key).toBe("a");
     expect(results).toEqual([{ ok: true, value: "done", outcome: "failure" }]);
+  });
+
+  it("notes what its attempts ended with for itself, and not for the call that goes on beside it", async () => {
+    const atOnce = constantBackoff({ delayMs: 0 });
+    const ends = [new Error("first"), new Error("last")];
+    const policy: Policy = {
+      kind: "detaching",
+      enter(call, at) {
+        runInside(call, at, () => {});
+        call.conclude("failure", true, ends[call.attempt - 1]);
+        return "end";
+      },
+    };
+    const twice = () => retry({ maxAttempts: 2, backoff: atOnce });
+    const guarded = pipeline({ name: "beside", checkOrder: false }, twice(), policy, twice());
+    const error = await rejectionOf(guarded.execute(failingTimes(9, new Error("inside"))));
+    expect(error).toBe(ends[1]);
+    expect(explain(error)).toMatchObject({ earlier: [ends[0]] });
   });
 
   it("tells the observer what the policies do, but is no call of its own", async () => {

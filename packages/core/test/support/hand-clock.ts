@@ -21,6 +21,11 @@ export class HandClock implements Clock {
     return new Promise((resolve) => void this.after(delayMs, resolve));
   }
 
+  /** Moves time forward, and no timer fires. */
+  jump(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Moves time forward and fires every timer, synchronously. */
   fire(ms: number): void {
     this.#nowMs += ms;
