@@ -66,12 +66,12 @@ export class KeyEntry {
     return true;
   }
 
-  /** What those in front will take. One whose turn has passed without a word is not counted: its request was killed. */
-  costAhead(waiter: RateWaiter, nowMs: number): number {
+  /** What those in front will take. One whose turn was before `sinceMs` is not counted: its request was killed. */
+  costAhead(waiter: RateWaiter, sinceMs: number): number {
     let cost = 0;
     for (const other of this.waiters ?? []) {
       if (other === waiter) break;
-      if (other.slotMs > nowMs) cost += other.cost;
+      if (other.slotMs >= sinceMs) cost += other.cost;
     }
     return cost;
   }

@@ -10,7 +10,7 @@ import type { RateAlgorithm, RateDecision, RateQuota } from "./rate-quota.ts";
 /** A waiter whose turn passed this long ago without a word is not coming back: its request was killed. */
 const overdueMs = 1000;
 
-/** Host timers may fire a little late, and a turn then slips by as much: so much beyond its time a waiter stays. */
+/** Host timers may fire a little late, and a turn then slips by as much: so much beyond its time a waiter stays, and is in front. */
 const graceMs = 1;
 
 export class RateMemory {
@@ -89,7 +89,7 @@ export class RateMemory {
   private goOn(waiter: RateWaiter): void {
     const { entry, cost } = waiter;
     const nowMs = this.clock.now();
-    const costAhead = entry.costAhead(waiter, nowMs);
+    const costAhead = entry.costAhead(waiter, nowMs - graceMs);
     const waitMs = this.algorithm.waitMs(entry.state, nowMs, costAhead + cost, this.quota);
     if (waitMs > 0 && nowMs + waitMs <= waiter.giveUpMs + graceMs) {
       this.arm(waiter, nowMs, waitMs);

@@ -292,6 +292,14 @@ describe("rateLimit", () => {
       expect(started).toEqual(["a@0", "b@25", "c@35", "d@45"]);
     });
 
+    it("keeps the order of those whose turns fall in one moment because a turn has slipped", async () => {
+      const { clock, start, started } = setUp({ burst: 1, maxWaitMs: 100 });
+      for (const name of ["a", "b", "c", "d", "e"]) start(name);
+      clock.jump(20);
+      await clock.advance(50);
+      expect(started).toEqual(["a@0", "b@20", "c@30", "d@40", "e@50"]);
+    });
+
     it("lets no light call overtake a heavy one whose turn has slipped", async () => {
       const { clock, start, started } = setUp({ burst: 3, maxWaitMs: 100 });
       start("all", { weight: 3 });

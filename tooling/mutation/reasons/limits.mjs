@@ -73,12 +73,6 @@ export const limits = [
   ["rate-limit-keys.ts", "this.waiters ?? []", undefined, always],
   ["rate-limit-keys.ts", "this.waiters === null ||", undefined, always],
   ["rate-limit-keys.ts", "this.waiters.size === 0 ? 0", undefined, exact],
-  [
-    "rate-limit-keys.ts",
-    "other.slotMs > nowMs",
-    undefined,
-    "open: of two whose turns fall in one moment the one behind may go first, which is the code's fault",
-  ],
   ["rate-limit-memory.ts", "graceMs", undefined, exact],
   ["rate-limit-memory.ts", "0.001", undefined, exact],
   ["rate-limit-memory.ts", "entry.fullMs > this.fullMs", "=", "equivalent: the same time"],
