@@ -118,7 +118,6 @@ export declare class Call {
     parked: unknown;
     deadlineTimer: ClockTimer | null;
     link: Link | null;
-    running: Promise<unknown> | null;
     resolve: ((value: unknown) => void) | null;
     reject: ((error: unknown) => void) | null;
     constructor(pipeline: Pipeline, operation: Operation<unknown>, options: ExecuteOptions<unknown>);
